@@ -1,0 +1,473 @@
+//! One encrypted room: its settings in force, its outbound session, and the permit to send one message.
+//!
+//! That a [`Room`] exists is the latch: it is made by the first `m.room.encryption` event, whatever that says, and
+//! nothing in here makes a room plaintext again (S1). [`Room::decide`] finds out what a message needs (T2–T4); the
+//! [`Permit`] it may give borrows the room, so that nothing can happen to it between the decision and its use, and
+//! using it counts the message (T9).
+
+use core::marker::PhantomData;
+
+use zeroize::Zeroize;
+
+use crate::clock::Now;
+use crate::event::{self, Event, SendingDevice, WriteError};
+use crate::rooms::RoomId;
+use crate::rotation::{RotationReason, Usage, reason_to_rotate};
+use crate::session::OutboundSession;
+use crate::settings::{ChangePolicy, Reading, Settings};
+
+/// Why nothing may be sent to a room, not even as plaintext.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum BlockReason {
+    /// The device does not know every encrypted room: it has not yet been told them all, or has forgotten one (K1).
+    StateUnknown,
+    /// An encrypted room found no place in the table (K2).
+    Capacity,
+    /// What the device had stored was damaged (B5).
+    StoreDamaged,
+    /// The room is encrypted by an algorithm that is not supported (S4).
+    UnsupportedAlgorithm,
+    /// The room is encrypted, and its settings are not to be understood (S4).
+    MalformedSettings,
+    /// The room is not encrypted, and the device never sends plaintext (K6).
+    PlaintextForbidden,
+}
+
+impl BlockReason {
+    /// A stable name for logs and files, such as `state_unknown`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            BlockReason::StateUnknown => "state_unknown",
+            BlockReason::Capacity => "capacity",
+            BlockReason::StoreDamaged => "store_damaged",
+            BlockReason::UnsupportedAlgorithm => "unsupported_algorithm",
+            BlockReason::MalformedSettings => "malformed_settings",
+            BlockReason::PlaintextForbidden => "plaintext_forbidden",
+        }
+    }
+}
+
+impl core::fmt::Display for BlockReason {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            BlockReason::StateUnknown => "it is not known whether the room is encrypted; resync",
+            BlockReason::Capacity => {
+                "an encrypted room found no place in the table; enlarge it, then resync"
+            }
+            BlockReason::StoreDamaged => "stored state was damaged; resync",
+            BlockReason::UnsupportedAlgorithm => {
+                "the room is encrypted by an algorithm that is not supported"
+            }
+            BlockReason::MalformedSettings => {
+                "the room is encrypted, and its settings cannot be understood"
+            }
+            BlockReason::PlaintextForbidden => {
+                "the room is not encrypted, and this device never sends plaintext"
+            }
+        })
+    }
+}
+
+/// What an `m.room.encryption` event changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Effect {
+    /// The room has its first settings, or the first after a reset (S2, S5).
+    Enabled,
+    /// The room is encrypted and has no usable settings: nothing is sent (S4).
+    Blocked,
+    /// The event is not followed; the settings in force stay (S3 `Freeze`, S4).
+    Rejected,
+    /// A limit is lower than before and none is higher.
+    Tightened,
+    /// A limit is higher than before and none is lower.
+    Loosened,
+    /// One limit is lower and one is higher.
+    Changed,
+    /// Both limits are what they were.
+    Unchanged,
+}
+
+impl Effect {
+    /// A stable name for logs and files, such as `enabled`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Effect::Enabled => "enabled",
+            Effect::Blocked => "blocked",
+            Effect::Rejected => "rejected",
+            Effect::Tightened => "tightened",
+            Effect::Loosened => "loosened",
+            Effect::Changed => "changed",
+            Effect::Unchanged => "unchanged",
+        }
+    }
+
+    fn between(before: &Settings, after: &Settings) -> Self {
+        use core::cmp::Ordering::{Equal, Greater, Less};
+        match (
+            after.rotation_period_msgs.cmp(&before.rotation_period_msgs),
+            after.rotation_period_ms.cmp(&before.rotation_period_ms),
+        ) {
+            (Equal, Equal) => Effect::Unchanged,
+            (Less, Less | Equal) | (Equal, Less) => Effect::Tightened,
+            (Greater, Greater | Equal) | (Equal, Greater) => Effect::Loosened,
+            (Less, Greater) | (Greater, Less) => Effect::Changed,
+        }
+    }
+}
+
+/// A session that devices have still to be given the key of, by value, so that sharing may take its time: the room's
+/// place and the session's number. It stays good until that session is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use = "nothing can be sent to the room until the room key was shared"]
+pub struct ShareRequest {
+    pub(crate) slot: u16,
+    pub(crate) session_number: u32,
+    /// Why the session was made, on the request whose decision made it.
+    pub started: Option<RotationReason>,
+}
+
+/// What a message to a room needs.
+#[must_use = "a message is sent by using the permit in here, or not at all"]
+pub enum Decision<'a, S> {
+    /// The room is not encrypted: the message goes out as it is (T1).
+    Plaintext(PlaintextPermit<'a>),
+    /// Nothing may be sent (T2).
+    Blocked(BlockReason),
+    /// The room key must be shared before anything is sent (T8).
+    Share(ShareRequest),
+    /// The message may be encrypted (T4).
+    Encrypt(Permit<'a, S>),
+}
+
+/// Leave to send one message to a room that is not encrypted. It borrows the device, so the room cannot become
+/// encrypted while it is held; hand the message to the transport, then drop it.
+#[must_use]
+pub struct PlaintextPermit<'a> {
+    _device: PhantomData<&'a mut ()>,
+}
+
+impl PlaintextPermit<'_> {
+    pub(crate) fn new() -> Self {
+        PlaintextPermit {
+            _device: PhantomData,
+        }
+    }
+}
+
+/// Leave to encrypt one message. It borrows the room: nothing can happen to the session between the decision and
+/// its use, and it cannot be used twice or kept. Dropped unused, nothing was sent and nothing is counted.
+#[must_use = "a permit is used to encrypt one message; dropped, nothing was sent"]
+pub struct Permit<'a, S> {
+    room_id: RoomId<'a>,
+    outbound: &'a mut Outbound<S>,
+}
+
+/// An `m.room.encrypted` content that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Encrypted {
+    /// The content's length in bytes.
+    pub length: usize,
+    /// The ratchet index that the message has.
+    pub message_index: u32,
+}
+
+/// Why a message was not encrypted. It was counted all the same (T9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum EncryptError<E> {
+    /// The payload or the event's content could not be written.
+    Write(WriteError),
+    /// The session refused.
+    Session(E),
+}
+
+impl<E> From<WriteError> for EncryptError<E> {
+    fn from(error: WriteError) -> Self {
+        EncryptError::Write(error)
+    }
+}
+
+impl<E: core::fmt::Display> core::fmt::Display for EncryptError<E> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            EncryptError::Write(error) => error.fmt(f),
+            EncryptError::Session(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: core::error::Error> core::error::Error for EncryptError<E> {}
+
+impl<S: OutboundSession> Permit<'_, S> {
+    /// Counts the message, encrypts it and writes the content of its `m.room.encrypted` event to `out`.
+    ///
+    /// `scratch` holds the payload and behind it the ciphertext, and is wiped in the end. For a content of *n* bytes
+    /// `3n + 1,500` bytes of scratch and `2n + 1,200` of `out` are always enough when the event's type, the room ID
+    /// and the device's ID hold no character that JSON escapes.
+    ///
+    /// # Errors
+    /// Whatever goes wrong, the message stays counted (T9).
+    pub fn encrypt(
+        self,
+        event: &Event<'_>,
+        device: &SendingDevice<'_>,
+        scratch: &mut [u8],
+        out: &mut [u8],
+    ) -> Result<Encrypted, EncryptError<S::Error>> {
+        self.outbound.usage.messages = self.outbound.usage.messages.saturating_add(1); // T9: counted first
+        let message_index = self.outbound.session.message_index();
+        let result = self.encrypt_counted(event, device, scratch, out);
+        scratch.zeroize();
+        Ok(Encrypted {
+            length: result?,
+            message_index,
+        })
+    }
+
+    fn encrypt_counted(
+        self,
+        event: &Event<'_>,
+        device: &SendingDevice<'_>,
+        scratch: &mut [u8],
+        out: &mut [u8],
+    ) -> Result<usize, EncryptError<S::Error>> {
+        let length = event::write_payload(event, self.room_id, scratch)?;
+        let (payload, rest) = scratch
+            .split_at_mut_checked(length)
+            .ok_or(WriteError::BufferTooSmall)?;
+        let session = &mut self.outbound.session;
+        let ciphertext = session
+            .encrypt(payload, rest)
+            .map_err(EncryptError::Session)?;
+        Ok(event::write_encrypted(session, ciphertext, device, out)?)
+    }
+}
+
+/// Why there was no decision; nothing was sent and nothing has changed (T11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum DecideError<E> {
+    /// A new session was needed and could not be made.
+    Session(E),
+    /// The device has made 2³² − 1 sessions since it started. Only a restart mends that.
+    Exhausted,
+}
+
+impl<E: core::fmt::Display> core::fmt::Display for DecideError<E> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            DecideError::Session(error) => write!(f, "no new session could be made: {error}"),
+            DecideError::Exhausted => {
+                f.write_str("too many sessions were made; restart the device")
+            }
+        }
+    }
+}
+
+impl<E: core::error::Error> core::error::Error for DecideError<E> {}
+
+/// What an encrypted room goes by.
+#[derive(Clone, Copy)]
+enum InForce {
+    /// No usable settings, for this reason (S4).
+    Nothing(BlockReason),
+    Settings(Settings),
+}
+
+/// An outbound session and what the core knows of it.
+struct Outbound<S> {
+    usage: Usage,
+    number: u32,
+    /// Whether its key was first shared (T8).
+    shared: bool,
+    /// The room's flag when the session was made, as its room key says (T10).
+    shared_history: bool,
+    session: S,
+}
+
+/// One encrypted room.
+pub(crate) struct Room<S> {
+    in_force: InForce,
+    /// The next usable content becomes the room's settings as the first one did (S5).
+    reset: bool,
+    /// Whether the history visibility lets newcomers have keys (E3). Not known: taken as `joined`.
+    shared_history: bool,
+    outbound: Option<Outbound<S>>,
+}
+
+impl<S> Room<S> {
+    /// A room of which no content has been applied yet.
+    pub(crate) const fn new() -> Self {
+        Room {
+            in_force: InForce::Nothing(BlockReason::MalformedSettings),
+            reset: false,
+            shared_history: false,
+            outbound: None,
+        }
+    }
+
+    pub(crate) fn settings(&self) -> Option<Settings> {
+        match self.in_force {
+            InForce::Settings(settings) => Some(settings),
+            InForce::Nothing(_) => None,
+        }
+    }
+
+    /// S2–S5.
+    pub(crate) fn apply(&mut self, reading: &Reading, policy: ChangePolicy) -> Effect {
+        match (reading, self.in_force) {
+            (Reading::Usable(new, _), InForce::Settings(current)) if !self.reset => {
+                let next = policy.change(current, *new); // S3
+                self.in_force = InForce::Settings(next);
+                match policy {
+                    ChangePolicy::Freeze if Effect::between(&current, new) != Effect::Unchanged => {
+                        Effect::Rejected
+                    }
+                    _ => Effect::between(&current, &next),
+                }
+            }
+            (Reading::Usable(new, _), _) => {
+                self.in_force = InForce::Settings(*new); // S2
+                self.reset = false; // S5
+                Effect::Enabled
+            }
+            (_, InForce::Settings(_)) => Effect::Rejected, // S4
+            (Reading::Unsupported, InForce::Nothing(_)) => {
+                self.block(BlockReason::UnsupportedAlgorithm)
+            }
+            (Reading::Malformed(_), InForce::Nothing(_)) => {
+                self.block(BlockReason::MalformedSettings)
+            }
+        }
+    }
+
+    /// S4: blocked, for the latest event's cause.
+    fn block(&mut self, reason: BlockReason) -> Effect {
+        self.in_force = InForce::Nothing(reason);
+        Effect::Blocked
+    }
+
+    /// S5.
+    pub(crate) fn reset_settings(&mut self) {
+        self.reset = true;
+    }
+
+    /// A reason counts against the session there is; with none there is nothing to count against (T10).
+    /// Returns whether there is one.
+    pub(crate) fn end_session(&mut self, reason: RotationReason) -> bool {
+        match &mut self.outbound {
+            Some(outbound) => {
+                outbound.usage.pending = outbound.usage.pending.with(reason);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// E3. Returns whether a session must be replaced for it.
+    pub(crate) fn set_shared_history(&mut self, shared_history: bool) -> bool {
+        if self.shared_history == shared_history {
+            return false;
+        }
+        self.shared_history = shared_history;
+        self.end_session(RotationReason::HistoryVisibility)
+    }
+
+    /// The session there is, as a request to share it from its current index on (E5).
+    pub(crate) fn share_request(&self, slot: u16) -> Option<ShareRequest> {
+        let outbound = self.outbound.as_ref()?;
+        Some(ShareRequest {
+            slot,
+            session_number: outbound.number,
+            started: None,
+        })
+    }
+
+    /// T8. Returns whether the session is still that one.
+    pub(crate) fn shared(&mut self, session_number: u32) -> bool {
+        match &mut self.outbound {
+            Some(outbound) if outbound.number == session_number => {
+                outbound.shared = true;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The session of that number and the flag it was made with, if it is still there.
+    pub(crate) fn session(&self, session_number: u32) -> Option<(&S, bool)> {
+        let outbound = self.outbound.as_ref()?;
+        (outbound.number == session_number).then_some((&outbound.session, outbound.shared_history))
+    }
+
+    /// Why the next message would start a new session (T3, T4); `None` if it would not.
+    #[inline]
+    pub(crate) fn reason_to_rotate(&self, settings: &Settings, now: Now) -> Option<RotationReason> {
+        match &self.outbound {
+            None => Some(RotationReason::NoSession), // T3
+            Some(outbound) => reason_to_rotate(&outbound.usage, settings, now),
+        }
+    }
+
+    /// T2–T4, T8, T10, T11. The number of the next session is taken from `numbers` when one is made.
+    pub(crate) fn decide<'a, E>(
+        &'a mut self,
+        room_id: RoomId<'a>,
+        slot: u16,
+        now: Now,
+        numbers: &mut SessionNumbers,
+        create: impl FnOnce() -> Result<S, E>,
+    ) -> Result<Decision<'a, S>, DecideError<E>> {
+        let settings = match self.in_force {
+            InForce::Settings(settings) => settings,
+            InForce::Nothing(reason) => return Ok(Decision::Blocked(reason)), // T2
+        };
+        let started = self.reason_to_rotate(&settings, now);
+        if started.is_some() {
+            let number = numbers.next().ok_or(DecideError::Exhausted)?;
+            let session = create().map_err(DecideError::Session)?; // T11: the old one stays, and stays due
+            self.outbound = Some(Outbound {
+                usage: Usage::begin(now),
+                number,
+                shared: false,
+                shared_history: self.shared_history,
+                session,
+            });
+        }
+        let Some(outbound) = &mut self.outbound else {
+            // There is one by now; were there none, nothing would be sent.
+            return Ok(Decision::Blocked(BlockReason::StateUnknown));
+        };
+        Ok(if outbound.shared {
+            Decision::Encrypt(Permit { room_id, outbound })
+        } else {
+            Decision::Share(ShareRequest {
+                slot,
+                session_number: outbound.number,
+                started,
+            }) // T8
+        })
+    }
+}
+
+/// Numbers for sessions, each used once in the life of a device, so that a [`ShareRequest`] for a session that was
+/// replaced, or whose room was forgotten, is never taken for another.
+#[derive(Default)]
+pub(crate) struct SessionNumbers {
+    last: u32,
+}
+
+impl SessionNumbers {
+    fn next(&mut self) -> Option<u32> {
+        self.last = self.last.checked_add(1)?;
+        Some(self.last)
+    }
+}

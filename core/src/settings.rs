@@ -1,0 +1,472 @@
+//! What the `content` of an `m.room.encryption` state event says, and how it changes what is in force.
+//!
+//! [`read`] turns bytes from a server that is not trusted into effective settings (P3–P8): known keys only, each
+//! once, values brought within the integrator's [`Limits`]. A bad rotation value never costs the algorithm, and
+//! nothing that a server writes makes a value leave the limits. [`ChangePolicy`] says what a later event may change
+//! (S3). All of it is a pure function of its arguments; what a room remembers is kept by
+//! [`Device`](crate::Device).
+
+use core::ops::RangeInclusive;
+
+use crate::json::{JsonError, ObjectReader, Value};
+
+/// The one algorithm that is supported.
+pub const MEGOLM: &str = "m.megolm.v1.aes-sha2";
+
+/// The default of `rotation_period_msgs`, in messages (Matrix client-server API, `m.room.encryption`).
+pub const DEFAULT_ROTATION_PERIOD_MSGS: u32 = 100;
+
+/// The default of `rotation_period_ms`: a week, in milliseconds (as above).
+pub const DEFAULT_ROTATION_PERIOD_MS: u64 = 604_800_000;
+
+/// The range into which the integrator of a device wants every rotation value brought (P6).
+///
+/// As a constant, the limits are checked when the program is compiled:
+///
+/// ```
+/// use pawl_core::settings::Limits;
+///
+/// const LIMITS: Limits = match Limits::new(1..=1_000, 3_600_000..=604_800_000) {
+///     Ok(limits) => limits,
+///     Err(_) => panic!("limits are empty or begin at 0"),
+/// };
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Limits {
+    messages_lower: u32,
+    messages_upper: u32,
+    period_ms_lower: u64,
+    period_ms_upper: u64,
+}
+
+impl Limits {
+    /// Limits for the messages of a session and for its age in milliseconds.
+    ///
+    /// # Errors
+    /// A range that is empty or begins at 0.
+    pub const fn new(
+        messages: RangeInclusive<u32>,
+        period_ms: RangeInclusive<u64>,
+    ) -> Result<Self, InvalidLimits> {
+        let limits = Limits {
+            messages_lower: *messages.start(),
+            messages_upper: *messages.end(),
+            period_ms_lower: *period_ms.start(),
+            period_ms_upper: *period_ms.end(),
+        };
+        if limits.messages_lower == 0
+            || limits.messages_lower > limits.messages_upper
+            || limits.period_ms_lower == 0
+            || limits.period_ms_lower > limits.period_ms_upper
+        {
+            return Err(InvalidLimits);
+        }
+        Ok(limits)
+    }
+
+    /// The fewest and the most messages that a session may carry.
+    #[must_use]
+    pub const fn messages(&self) -> RangeInclusive<u32> {
+        self.messages_lower..=self.messages_upper
+    }
+
+    /// The shortest and the longest rotation period, in milliseconds.
+    #[must_use]
+    pub const fn period_ms(&self) -> RangeInclusive<u64> {
+        self.period_ms_lower..=self.period_ms_upper
+    }
+}
+
+impl Default for Limits {
+    /// 1 to 10,000 messages, 1 hour to 28 days.
+    fn default() -> Self {
+        Limits {
+            messages_lower: 1,
+            messages_upper: 10_000,
+            period_ms_lower: 3_600_000,
+            period_ms_upper: 2_419_200_000,
+        }
+    }
+}
+
+/// A range of [`Limits`] is empty or begins at 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct InvalidLimits;
+
+impl core::fmt::Display for InvalidLimits {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("limits must satisfy 1 <= lower <= upper")
+    }
+}
+
+impl core::error::Error for InvalidLimits {}
+
+/// A room's effective settings: within the limits, defaults filled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Settings {
+    /// After how many messages a session is replaced.
+    pub rotation_period_msgs: u32,
+    /// At which age a session is replaced, in milliseconds.
+    pub rotation_period_ms: u64,
+    /// Whether state events are encrypted too (MSC4362).
+    pub encrypt_state_events: bool,
+}
+
+/// A key whose value can be taken otherwise than written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Field {
+    /// `rotation_period_ms`
+    RotationPeriodMs,
+    /// `rotation_period_msgs`
+    RotationPeriodMsgs,
+    /// `encrypt_state_events`
+    EncryptStateEvents,
+    /// `io.element.msc4362.encrypt_state_events`, its unstable name.
+    EncryptStateEventsUnstable,
+}
+
+impl Field {
+    const ALL: [Field; 4] = [
+        Field::RotationPeriodMs,
+        Field::RotationPeriodMsgs,
+        Field::EncryptStateEvents,
+        Field::EncryptStateEventsUnstable,
+    ];
+
+    /// The key as it stands in the event.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Field::RotationPeriodMs => "rotation_period_ms",
+            Field::RotationPeriodMsgs => "rotation_period_msgs",
+            Field::EncryptStateEvents => "encrypt_state_events",
+            Field::EncryptStateEventsUnstable => "io.element.msc4362.encrypt_state_events",
+        }
+    }
+}
+
+/// Why a value was not taken as written (P8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Cause {
+    /// Below the lower limit, which is taken instead.
+    BelowLimit,
+    /// Above the upper limit, which is taken instead.
+    AboveLimit,
+    /// Of another type, or a number with a fraction or an exponent: the default is taken.
+    WrongType,
+}
+
+impl Cause {
+    /// A stable name: `below_limit`, `above_limit`, `wrong_type`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Cause::BelowLimit => "below_limit",
+            Cause::AboveLimit => "above_limit",
+            Cause::WrongType => "wrong_type",
+        }
+    }
+}
+
+/// The values that were not taken as written, at most one a field (P8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Diagnostics {
+    rotation_period_ms: Option<Cause>,
+    rotation_period_msgs: Option<Cause>,
+    encrypt_state_events: Option<Cause>,
+    encrypt_state_events_unstable: Option<Cause>,
+}
+
+impl Diagnostics {
+    /// Why the value of `field` was not taken as written; `None` if it was.
+    #[must_use]
+    pub const fn cause(&self, field: Field) -> Option<Cause> {
+        match field {
+            Field::RotationPeriodMs => self.rotation_period_ms,
+            Field::RotationPeriodMsgs => self.rotation_period_msgs,
+            Field::EncryptStateEvents => self.encrypt_state_events,
+            Field::EncryptStateEventsUnstable => self.encrypt_state_events_unstable,
+        }
+    }
+
+    /// Each field whose value was not taken as written, and why, in the order of [`Field`].
+    pub fn iter(&self) -> impl Iterator<Item = (Field, Cause)> + use<'_> {
+        Field::ALL
+            .into_iter()
+            .filter_map(|field| Some((field, self.cause(field)?)))
+    }
+}
+
+/// Why a content is malformed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Malformed {
+    /// It is not a JSON object within the bounds (P1, P2).
+    Json(JsonError),
+    /// A known key stands in it twice (P4).
+    DuplicateKey,
+    /// `algorithm` is missing or `null` (P5).
+    AlgorithmMissing,
+    /// `algorithm` is not a string (P5).
+    AlgorithmNotAString,
+}
+
+impl From<JsonError> for Malformed {
+    fn from(error: JsonError) -> Self {
+        Malformed::Json(error)
+    }
+}
+
+impl core::fmt::Display for Malformed {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Malformed::Json(error) => error.fmt(f),
+            Malformed::DuplicateKey => f.write_str("the same known key stands in it twice"),
+            Malformed::AlgorithmMissing => f.write_str("algorithm is missing or null"),
+            Malformed::AlgorithmNotAString => f.write_str("algorithm is not a string"),
+        }
+    }
+}
+
+impl core::error::Error for Malformed {}
+
+/// What a content says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+pub enum Reading {
+    /// Megolm, with these effective settings.
+    Usable(Settings, Diagnostics),
+    /// Well formed, but of an algorithm other than [`MEGOLM`] (P5).
+    Unsupported,
+    /// Not to be understood.
+    Malformed(Malformed),
+}
+
+/// Reads the `content` of an `m.room.encryption` state event (P1–P8).
+///
+/// Costs time linear in the length of `content`, at most [`MAX_LENGTH`](crate::json::MAX_LENGTH) bytes, and a
+/// constant amount of stack.
+pub fn read(content: &[u8], limits: &Limits) -> Reading {
+    match Members::read(content) {
+        Ok(members) => members.reading(limits),
+        Err(malformed) => Reading::Malformed(malformed),
+    }
+}
+
+/// The values of the known keys, each read at most once.
+#[derive(Default)]
+struct Members {
+    algorithm: Option<Algorithm>,
+    rotation_period_ms: Option<RotationValue>,
+    rotation_period_msgs: Option<RotationValue>,
+    encrypt_state_events: Option<Switch>,
+    encrypt_state_events_unstable: Option<Switch>,
+}
+
+impl Members {
+    fn read(content: &[u8]) -> Result<Self, Malformed> {
+        let mut known = Members::default();
+        let mut members = ObjectReader::new(content)?;
+        while let Some(member) = members.next_member()? {
+            let (key, value) = (member.key, member.value);
+            // P3: compared after decoding, case and all; an unknown key was checked as JSON and is skipped.
+            if key.is("algorithm") {
+                set_once(&mut known.algorithm, value)?;
+            } else if key.is(Field::RotationPeriodMs.key()) {
+                set_once(&mut known.rotation_period_ms, value)?;
+            } else if key.is(Field::RotationPeriodMsgs.key()) {
+                set_once(&mut known.rotation_period_msgs, value)?;
+            } else if key.is(Field::EncryptStateEvents.key()) {
+                set_once(&mut known.encrypt_state_events, value)?;
+            } else if key.is(Field::EncryptStateEventsUnstable.key()) {
+                set_once(&mut known.encrypt_state_events_unstable, value)?;
+            }
+        }
+        Ok(known)
+    }
+
+    fn reading(self, limits: &Limits) -> Reading {
+        match self.algorithm {
+            None | Some(Algorithm::Null) => Reading::Malformed(Malformed::AlgorithmMissing), // P5
+            Some(Algorithm::NotAString) => Reading::Malformed(Malformed::AlgorithmNotAString),
+            Some(Algorithm::Other) => Reading::Unsupported,
+            Some(Algorithm::Megolm) => {
+                let (settings, diagnostics) = self.effective(limits);
+                Reading::Usable(settings, diagnostics)
+            }
+        }
+    }
+
+    fn effective(self, limits: &Limits) -> (Settings, Diagnostics) {
+        let (period_ms, period_ms_cause) = effective_rotation_value(
+            self.rotation_period_ms,
+            DEFAULT_ROTATION_PERIOD_MS,
+            limits.period_ms_lower,
+            limits.period_ms_upper,
+        );
+        let (messages, messages_cause) = effective_rotation_value(
+            self.rotation_period_msgs,
+            u64::from(DEFAULT_ROTATION_PERIOD_MSGS),
+            u64::from(limits.messages_lower),
+            u64::from(limits.messages_upper),
+        );
+        let (stable, stable_cause) = effective_switch(self.encrypt_state_events);
+        let (unstable, unstable_cause) = effective_switch(self.encrypt_state_events_unstable);
+        let settings = Settings {
+            // The value lies within limits that are 32 bits wide.
+            rotation_period_msgs: u32::try_from(messages).unwrap_or(limits.messages_upper),
+            rotation_period_ms: period_ms,
+            encrypt_state_events: stable || unstable, // P7
+        };
+        let diagnostics = Diagnostics {
+            rotation_period_ms: period_ms_cause,
+            rotation_period_msgs: messages_cause,
+            encrypt_state_events: stable_cause,
+            encrypt_state_events_unstable: unstable_cause,
+        };
+        (settings, diagnostics)
+    }
+}
+
+/// P4: the same known key twice is malformed, since clients disagree on which one counts.
+fn set_once<'a, T: From<Value<'a>>>(
+    known: &mut Option<T>,
+    value: Value<'a>,
+) -> Result<(), Malformed> {
+    if known.is_some() {
+        return Err(Malformed::DuplicateKey);
+    }
+    *known = Some(value.into());
+    Ok(())
+}
+
+/// The value of `algorithm` (P5).
+enum Algorithm {
+    Null,
+    NotAString,
+    Other,
+    Megolm,
+}
+
+impl From<Value<'_>> for Algorithm {
+    fn from(value: Value<'_>) -> Self {
+        match value {
+            Value::Null => Algorithm::Null,
+            Value::String(name) if name.is(MEGOLM) => Algorithm::Megolm,
+            Value::String(_) => Algorithm::Other,
+            _ => Algorithm::NotAString,
+        }
+    }
+}
+
+/// The value of a rotation period (P6).
+enum RotationValue {
+    Null,
+    WrongType,
+    Integer { negative: bool, magnitude: u64 },
+}
+
+impl From<Value<'_>> for RotationValue {
+    fn from(value: Value<'_>) -> Self {
+        match value {
+            Value::Null => RotationValue::Null,
+            Value::Integer(integer) => RotationValue::Integer {
+                negative: integer.negative,
+                magnitude: integer.magnitude,
+            },
+            _ => RotationValue::WrongType,
+        }
+    }
+}
+
+/// P6: within the limits, the defaults too.
+fn effective_rotation_value(
+    value: Option<RotationValue>,
+    default: u64,
+    lower: u64,
+    upper: u64,
+) -> (u64, Option<Cause>) {
+    match value {
+        None | Some(RotationValue::Null) => (default.max(lower).min(upper), None),
+        Some(RotationValue::WrongType) => (default.max(lower).min(upper), Some(Cause::WrongType)),
+        Some(RotationValue::Integer {
+            negative,
+            magnitude,
+        }) => {
+            if negative || magnitude < lower {
+                (lower, Some(Cause::BelowLimit))
+            } else if magnitude > upper {
+                (upper, Some(Cause::AboveLimit))
+            } else {
+                (magnitude, None)
+            }
+        }
+    }
+}
+
+/// The value of a key that is on or off (P7).
+enum Switch {
+    Null,
+    WrongType,
+    Bool(bool),
+}
+
+impl From<Value<'_>> for Switch {
+    fn from(value: Value<'_>) -> Self {
+        match value {
+            Value::Null => Switch::Null,
+            Value::Bool(on) => Switch::Bool(on),
+            _ => Switch::WrongType,
+        }
+    }
+}
+
+fn effective_switch(value: Option<Switch>) -> (bool, Option<Cause>) {
+    match value {
+        None | Some(Switch::Null) => (false, None),
+        Some(Switch::WrongType) => (false, Some(Cause::WrongType)),
+        Some(Switch::Bool(on)) => (on, None),
+    }
+}
+
+/// What a later usable content may change (S3). The integrator chooses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum ChangePolicy {
+    /// Each value becomes the smaller of the current and the new one (MSC4131).
+    #[default]
+    Ratchet,
+    /// The new values replace the current ones.
+    Follow,
+    /// The first settings stay.
+    Freeze,
+}
+
+impl ChangePolicy {
+    /// The settings in force once a usable content with `new` has come to a room with `current` (S3).
+    #[must_use]
+    pub fn change(self, current: Settings, new: Settings) -> Settings {
+        // Once on, it stays on; a later event can turn it on.
+        let encrypt_state_events = current.encrypt_state_events || new.encrypt_state_events;
+        match self {
+            ChangePolicy::Ratchet => Settings {
+                rotation_period_msgs: current.rotation_period_msgs.min(new.rotation_period_msgs),
+                rotation_period_ms: current.rotation_period_ms.min(new.rotation_period_ms),
+                encrypt_state_events,
+            },
+            ChangePolicy::Follow => Settings {
+                encrypt_state_events,
+                ..new
+            },
+            ChangePolicy::Freeze => current,
+        }
+    }
+}

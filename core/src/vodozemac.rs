@@ -1,0 +1,73 @@
+//! The outbound session by vodozemac (feature `vodozemac`, needs std).
+
+use vodozemac::megolm::{GroupSession, SessionConfig};
+use zeroize::Zeroize;
+
+use crate::session::{OutboundSession, SESSION_ID_LENGTH, SESSION_KEY_LENGTH};
+
+/// A vodozemac [`GroupSession`] of Megolm version 1, whose secrets vodozemac wipes when it is dropped.
+pub struct VodozemacSession(GroupSession);
+
+impl VodozemacSession {
+    /// A new session, from the thread's random number generator: vodozemac takes no other.
+    #[must_use]
+    pub fn new() -> Self {
+        VodozemacSession(GroupSession::new(SessionConfig::version_1()))
+    }
+}
+
+impl Default for VodozemacSession {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The buffer for the ciphertext is too small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CiphertextTooLong;
+
+impl core::fmt::Display for CiphertextTooLong {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("the buffer for the ciphertext is too small")
+    }
+}
+
+impl core::error::Error for CiphertextTooLong {}
+
+impl OutboundSession for VodozemacSession {
+    type Error = CiphertextTooLong;
+
+    fn write_session_id(&self, out: &mut [u8; SESSION_ID_LENGTH]) {
+        copy_base64(&self.0.session_id(), out);
+    }
+
+    fn write_session_key(&self, out: &mut [u8; SESSION_KEY_LENGTH]) {
+        let mut key = self.0.session_key().to_base64();
+        copy_base64(&key, out);
+        key.zeroize();
+    }
+
+    fn message_index(&self) -> u32 {
+        self.0.message_index()
+    }
+
+    fn encrypt<'o>(
+        &mut self,
+        plaintext: &[u8],
+        out: &'o mut [u8],
+    ) -> Result<&'o str, CiphertextTooLong> {
+        let ciphertext = self.0.encrypt(plaintext).to_base64();
+        let (place, _) = out
+            .split_at_mut_checked(ciphertext.len())
+            .ok_or(CiphertextTooLong)?;
+        place.copy_from_slice(ciphertext.as_bytes());
+        core::str::from_utf8(place).map_err(|_| CiphertextTooLong)
+    }
+}
+
+/// The lengths are those of Megolm version 1, which is all that [`VodozemacSession`] makes.
+fn copy_base64(text: &str, out: &mut [u8]) {
+    for (place, byte) in out.iter_mut().zip(text.bytes()) {
+        *place = byte;
+    }
+}
