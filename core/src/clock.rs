@@ -63,18 +63,12 @@ impl<C: Clock> Rate<C> {
     const MS_PER_TICK: (u64, u64) = {
         let numerator = *C::SCALING_FACTOR.numerator() as u64 * 1_000;
         let denominator = *C::SCALING_FACTOR.denominator() as u64;
-        assert!(
-            numerator > 0 && denominator > 0,
-            "a clock's SCALING_FACTOR must be above 0"
-        );
+        assert!(numerator > 0 && denominator > 0, "a clock's SCALING_FACTOR must be above 0");
         let divisor = greatest_common_divisor(numerator, denominator);
         let (numerator, denominator) = (numerator / divisor, denominator / divisor);
         // So that what is left over after whole milliseconds fits 64 bits when it is added up.
         let greatest = (numerator + 1).checked_mul(denominator);
-        assert!(
-            greatest.is_some(),
-            "a clock's SCALING_FACTOR is too odd a fraction"
-        );
+        assert!(greatest.is_some(), "a clock's SCALING_FACTOR is too odd a fraction");
         (numerator, denominator)
     };
 
@@ -98,10 +92,7 @@ const fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
 pub const fn longest_read_interval_ms<C: Clock>() -> Option<u64> {
     if Rate::<C>::WRAPS {
         // An interval of `n` ticks can be seen as `n + 1`, and half the range is already a step back.
-        Some(
-            (Rate::<C>::HALF_RANGE - 2).saturating_mul(Rate::<C>::NUMERATOR)
-                / Rate::<C>::DENOMINATOR,
-        )
+        Some((Rate::<C>::HALF_RANGE - 2).saturating_mul(Rate::<C>::NUMERATOR) / Rate::<C>::DENOMINATOR)
     } else {
         None
     }
@@ -123,12 +114,7 @@ impl Timeline {
     /// A timeline that begins with the first reading.
     #[must_use]
     pub const fn new() -> Self {
-        Timeline {
-            last_ticks: None,
-            ms: 0,
-            fraction: 0,
-            epoch: 0,
-        }
+        Timeline { last_ticks: None, ms: 0, fraction: 0, epoch: 0 }
     }
 
     /// Reads the clock and carries the timeline on to it.
@@ -142,19 +128,12 @@ impl Timeline {
     {
         let instant = clock.try_now().map_err(|_| ClockError::Unreadable)?;
         let ticks = u64::from(instant.duration_since_epoch().integer());
-        match self
-            .last_ticks
-            .map_or(Some(0), |last| ticks_since::<C>(last, ticks))
-        {
+        match self.last_ticks.map_or(Some(0), |last| ticks_since::<C>(last, ticks)) {
             Some(elapsed) => self.advance::<C>(elapsed),
             None => self.forget_ages()?,
         }
         self.last_ticks = Some(ticks);
-        Ok(Now {
-            tick_begin_ms: self.ms,
-            tick_end_ms: self.tick_end_ms::<C>(),
-            epoch: self.epoch,
-        })
+        Ok(Now { tick_begin_ms: self.ms, tick_end_ms: self.tick_end_ms::<C>(), epoch: self.epoch })
     }
 
     /// Takes account of time that the clock did not show (C5).
@@ -180,12 +159,8 @@ impl Timeline {
     fn advance<C: Clock>(&mut self, ticks: u64) {
         let (numerator, denominator) = (Rate::<C>::NUMERATOR, Rate::<C>::DENOMINATOR);
         // This does not overflow, by the check in `Rate`; `whole` does when time itself leaves 64 bits.
-        let part = (ticks % denominator)
-            .saturating_mul(numerator)
-            .saturating_add(self.fraction);
-        let whole = (ticks / denominator)
-            .saturating_mul(numerator)
-            .saturating_add(part / denominator);
+        let part = (ticks % denominator).saturating_mul(numerator).saturating_add(self.fraction);
+        let whole = (ticks / denominator).saturating_mul(numerator).saturating_add(part / denominator);
         self.ms = self.ms.saturating_add(whole);
         self.fraction = part % denominator;
     }
@@ -195,11 +170,7 @@ impl Timeline {
         if numerator <= denominator {
             return self.ms; // C2: only a tick longer than a millisecond runs to its end
         }
-        self.ms.saturating_add(
-            numerator
-                .saturating_add(self.fraction)
-                .div_ceil(denominator),
-        )
+        self.ms.saturating_add(numerator.saturating_add(self.fraction).div_ceil(denominator))
     }
 }
 

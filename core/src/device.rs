@@ -31,11 +31,7 @@ pub struct Config {
 impl Default for Config {
     /// The default limits, [`ChangePolicy::Ratchet`], and plaintext to rooms that are not encrypted.
     fn default() -> Self {
-        Config {
-            limits: Limits::default(),
-            policy: ChangePolicy::default(),
-            plaintext: true,
-        }
+        Config { limits: Limits::default(), policy: ChangePolicy::default(), plaintext: true }
     }
 }
 
@@ -128,9 +124,7 @@ impl core::fmt::Display for ResyncError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             ResyncError::NotBegun => "no resync was begun",
-            ResyncError::EventRefused => {
-                "an encrypted room found no place in the table during the resync"
-            }
+            ResyncError::EventRefused => "an encrypted room found no place in the table during the resync",
         })
     }
 }
@@ -185,11 +179,7 @@ impl<'a, S> Device<'a, S> {
     ///
     /// # Errors
     /// [`TableFull`], whatever the content: the room is not known, and so no unknown room may be sent to (K2).
-    pub fn encryption_event(
-        &mut self,
-        room_id: RoomId<'_>,
-        content: &[u8],
-    ) -> Result<Applied, TableFull> {
+    pub fn encryption_event(&mut self, room_id: RoomId<'_>, content: &[u8]) -> Result<Applied, TableFull> {
         let reading = settings::read(content, &self.config.limits);
         let slot = self.rooms.find_or_insert(room_id);
         let Some(room) = slot.and_then(|slot| self.rooms.get_mut(slot)) else {
@@ -200,11 +190,7 @@ impl<'a, S> Device<'a, S> {
             return Err(TableFull);
         };
         let effect = room.apply(&reading, self.config.policy);
-        Ok(Applied {
-            reading,
-            effect,
-            in_force: room.settings(),
-        })
+        Ok(Applied { reading, effect, in_force: room.settings() })
     }
 
     /// Takes an `m.room.member` event (E1), of whichever user, this device's own included. `limited` says that the
@@ -217,26 +203,18 @@ impl<'a, S> Device<'a, S> {
         limited: bool,
     ) -> Noted {
         let departure = is_departure(previous, new, limited);
-        self.note(room_id, |room| {
-            departure && room.end_session(RotationReason::Departure)
-        })
+        self.note(room_id, |room| departure && room.end_session(RotationReason::Departure))
     }
 
     /// Takes an `m.room.history_visibility` event by the value of its `history_visibility` (E3).
-    pub fn history_visibility_event(
-        &mut self,
-        room_id: RoomId<'_>,
-        history_visibility: &str,
-    ) -> Noted {
+    pub fn history_visibility_event(&mut self, room_id: RoomId<'_>, history_visibility: &str) -> Noted {
         let shared_history = shares_history(history_visibility);
         self.note(room_id, |room| room.set_shared_history(shared_history))
     }
 
     /// A device that may hold the room's key was deleted, blocked, or is no longer to be trusted with keys (E2).
     pub fn device_removed(&mut self, room_id: RoomId<'_>) -> Noted {
-        self.note(room_id, |room| {
-            room.end_session(RotationReason::DeviceRemoved)
-        })
+        self.note(room_id, |room| room.end_session(RotationReason::DeviceRemoved))
     }
 
     /// The application wants a new session before the next message (E4).
@@ -244,16 +222,8 @@ impl<'a, S> Device<'a, S> {
         self.note(room_id, |room| room.end_session(RotationReason::Requested))
     }
 
-    fn note(
-        &mut self,
-        room_id: RoomId<'_>,
-        ends_session: impl FnOnce(&mut Room<S>) -> bool,
-    ) -> Noted {
-        match self
-            .rooms
-            .find(room_id)
-            .and_then(|slot| self.rooms.get_mut(slot))
-        {
+    fn note(&mut self, room_id: RoomId<'_>, ends_session: impl FnOnce(&mut Room<S>) -> bool) -> Noted {
+        match self.rooms.find(room_id).and_then(|slot| self.rooms.get_mut(slot)) {
             None => Noted::NotTracked,
             Some(room) => {
                 if ends_session(room) {
@@ -269,11 +239,7 @@ impl<'a, S> Device<'a, S> {
     /// the first one did; until it comes, those in force stay, and the room stays encrypted (S5). Returns whether
     /// there is such a room.
     pub fn reset_settings(&mut self, room_id: RoomId<'_>) -> bool {
-        match self
-            .rooms
-            .find(room_id)
-            .and_then(|slot| self.rooms.get_mut(slot))
-        {
+        match self.rooms.find(room_id).and_then(|slot| self.rooms.get_mut(slot)) {
             Some(room) => {
                 room.reset_settings();
                 true
@@ -337,12 +303,7 @@ impl<'a, S> Device<'a, S> {
             Knowledge::Complete if !self.config.plaintext => Some(BlockReason::PlaintextForbidden), // K6
             Knowledge::Complete => None,
         };
-        Ok(Moment {
-            now,
-            absent,
-            numbers: &mut self.numbers,
-            rooms: self.rooms.reborrow(),
-        })
+        Ok(Moment { now, absent, numbers: &mut self.numbers, rooms: self.rooms.reborrow() })
     }
 
     /// The settings in force in a room; `None` if it has none.
@@ -372,11 +333,7 @@ impl<'a, S> Device<'a, S> {
     /// The session was replaced in the meantime.
     pub fn shared(&mut self, request: &ShareRequest) -> Result<(), SessionReplaced> {
         let room = self.rooms.get_mut(request.slot).ok_or(SessionReplaced)?;
-        if room.shared(request.session_number) {
-            Ok(())
-        } else {
-            Err(SessionReplaced)
-        }
+        if room.shared(request.session_number) { Ok(()) } else { Err(SessionReplaced) }
     }
 }
 
@@ -388,17 +345,10 @@ impl<S: OutboundSession> Device<'_, S> {
     /// # Errors
     /// The session was replaced in the meantime, or the buffer is too small.
     pub fn room_key(&self, request: &ShareRequest, out: &mut [u8]) -> Result<usize, RoomKeyError> {
-        let room = self
-            .rooms
-            .get(request.slot)
-            .ok_or(RoomKeyError::SessionReplaced)?;
-        let (session, shared_history) = room
-            .session(request.session_number)
-            .ok_or(RoomKeyError::SessionReplaced)?;
-        let room_id = self
-            .rooms
-            .room_id(request.slot)
-            .ok_or(RoomKeyError::SessionReplaced)?;
+        let room = self.rooms.get(request.slot).ok_or(RoomKeyError::SessionReplaced)?;
+        let (session, shared_history) =
+            room.session(request.session_number).ok_or(RoomKeyError::SessionReplaced)?;
+        let room_id = self.rooms.room_id(request.slot).ok_or(RoomKeyError::SessionReplaced)?;
         event::write_room_key(session, room_id, shared_history, out).map_err(RoomKeyError::Write)
     }
 }
@@ -429,9 +379,7 @@ impl<'a, S> Moment<'a, S> {
     ) -> Result<Decision<'a, S>, DecideError<E>> {
         let slot = self.rooms.find(room_id);
         match slot.and_then(|slot| Some((slot, self.rooms.into_row(slot)?))) {
-            Some((slot, (room_id, room))) => {
-                room.decide(room_id, slot, self.now, self.numbers, create)
-            }
+            Some((slot, (room_id, room))) => room.decide(room_id, slot, self.now, self.numbers, create),
             None => Ok(match self.absent {
                 Some(reason) => Decision::Blocked(reason),           // T2
                 None => Decision::Plaintext(PlaintextPermit::new()), // T1

@@ -73,11 +73,7 @@ struct RoomKey<'a> {
 ///
 /// # Errors
 /// A content that is not a JSON object, and a buffer that is too small.
-pub fn write_payload(
-    event: &Event<'_>,
-    room_id: RoomId<'_>,
-    out: &mut [u8],
-) -> Result<usize, WriteError> {
+pub fn write_payload(event: &Event<'_>, room_id: RoomId<'_>, out: &mut [u8]) -> Result<usize, WriteError> {
     json::check_object(event.content).map_err(WriteError::Content)?;
     let mut payload = Payload { out, length: 0 };
     payload.append(b"{\"type\":")?;
@@ -98,9 +94,7 @@ struct Payload<'a> {
 impl Payload<'_> {
     fn append(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         let space = self.out.get_mut(self.length..).unwrap_or_default();
-        let (place, _) = space
-            .split_at_mut_checked(bytes.len())
-            .ok_or(WriteError::BufferTooSmall)?;
+        let (place, _) = space.split_at_mut_checked(bytes.len()).ok_or(WriteError::BufferTooSmall)?;
         place.copy_from_slice(bytes);
         self.length += bytes.len();
         Ok(())

@@ -63,9 +63,7 @@ impl<'a> Text<'a> {
         debug_assert!(name.is_ascii());
         if self.escaped {
             let mut characters = Decoded { raw: self.raw };
-            name.bytes()
-                .all(|byte| characters.next() == Some(u16::from(byte)))
-                && characters.next().is_none()
+            name.bytes().all(|byte| characters.next() == Some(u16::from(byte))) && characters.next().is_none()
         } else {
             self.raw == name.as_bytes()
         }
@@ -84,9 +82,7 @@ impl Iterator for Decoded<'_> {
     fn next(&mut self) -> Option<u16> {
         let (unit, rest) = match self.raw {
             [b'\\', b'u', a, b, c, d, rest @ ..] => {
-                let unit = [a, b, c, d]
-                    .into_iter()
-                    .fold(0, |unit, &digit| unit << 4 | hexadecimal(digit));
+                let unit = [a, b, c, d].into_iter().fold(0, |unit, &digit| unit << 4 | hexadecimal(digit));
                 (unit, rest)
             }
             [b'\\', escape, rest @ ..] => {
@@ -182,14 +178,8 @@ impl<'a> ObjectReader<'a> {
         let mut input = Input { rest: bytes };
         input.skip_white_space();
         match input.next_byte() {
-            Some(b'{') => Ok(ObjectReader {
-                input,
-                length: bytes.len(),
-                begun: false,
-            }),
-            Some(b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
-                Err(JsonError::NotAnObject)
-            }
+            Some(b'{') => Ok(ObjectReader { input, length: bytes.len(), begun: false }),
+            Some(b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => Err(JsonError::NotAnObject),
             _ => Err(JsonError::Syntax),
         }
     }
@@ -224,12 +214,7 @@ impl<'a> ObjectReader<'a> {
                 }
             }
         };
-        Ok(Some(Member {
-            key,
-            value,
-            value_start,
-            value_end: self.offset(),
-        }))
+        Ok(Some(Member { key, value, value_start, value_end: self.offset() }))
     }
 
     /// How many bytes have been read. After an error, about where it was found.
@@ -240,11 +225,7 @@ impl<'a> ObjectReader<'a> {
 
     fn end(&mut self) -> Result<Option<Member<'a>>, JsonError> {
         self.input.skip_white_space();
-        if self.input.rest.is_empty() {
-            Ok(None)
-        } else {
-            Err(JsonError::Syntax)
-        }
+        if self.input.rest.is_empty() { Ok(None) } else { Err(JsonError::Syntax) }
     }
 }
 
@@ -373,10 +354,7 @@ impl<'a> Input<'a> {
     }
 
     fn literal(&mut self, rest_of_it: &[u8], value: Value<'a>) -> Result<Value<'a>, JsonError> {
-        self.rest = self
-            .rest
-            .strip_prefix(rest_of_it)
-            .ok_or(JsonError::Syntax)?;
+        self.rest = self.rest.strip_prefix(rest_of_it).ok_or(JsonError::Syntax)?;
         Ok(value)
     }
 
@@ -389,9 +367,7 @@ impl<'a> Input<'a> {
         if magnitude != 0 {
             // A zero is followed by no further digit.
             while let [digit @ b'0'..=b'9', rest @ ..] = self.rest {
-                magnitude = magnitude
-                    .saturating_mul(10)
-                    .saturating_add(u64::from(digit & 0x0f)); // P6
+                magnitude = magnitude.saturating_mul(10).saturating_add(u64::from(digit & 0x0f)); // P6
                 self.rest = rest;
             }
         }
@@ -407,14 +383,7 @@ impl<'a> Input<'a> {
             }
             self.digits()?;
         }
-        Ok(if integer {
-            Value::Integer(Integer {
-                negative,
-                magnitude,
-            })
-        } else {
-            Value::Fractional
-        })
+        Ok(if integer { Value::Integer(Integer { negative, magnitude }) } else { Value::Fractional })
     }
 
     /// One digit or more.
@@ -436,9 +405,7 @@ impl<'a> Input<'a> {
             let here = self.rest.len();
             match self.next_byte() {
                 Some(b'"') => {
-                    let raw = begin
-                        .get(..begin.len().saturating_sub(here))
-                        .ok_or(JsonError::Syntax)?;
+                    let raw = begin.get(..begin.len().saturating_sub(here)).ok_or(JsonError::Syntax)?;
                     return Ok(Text { raw, escaped });
                 }
                 Some(b'\\') => {

@@ -53,16 +53,12 @@ impl core::fmt::Display for BlockReason {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             BlockReason::StateUnknown => "it is not known whether the room is encrypted; resync",
-            BlockReason::Capacity => {
-                "an encrypted room found no place in the table; enlarge it, then resync"
-            }
+            BlockReason::Capacity => "an encrypted room found no place in the table; enlarge it, then resync",
             BlockReason::StoreDamaged => "stored state was damaged; resync",
             BlockReason::UnsupportedAlgorithm => {
                 "the room is encrypted by an algorithm that is not supported"
             }
-            BlockReason::MalformedSettings => {
-                "the room is encrypted, and its settings cannot be understood"
-            }
+            BlockReason::MalformedSettings => "the room is encrypted, and its settings cannot be understood",
             BlockReason::PlaintextForbidden => {
                 "the room is not encrypted, and this device never sends plaintext"
             }
@@ -153,9 +149,7 @@ pub struct PlaintextPermit<'a> {
 
 impl PlaintextPermit<'_> {
     pub(crate) fn new() -> Self {
-        PlaintextPermit {
-            _device: PhantomData,
-        }
+        PlaintextPermit { _device: PhantomData }
     }
 }
 
@@ -225,10 +219,7 @@ impl<S: OutboundSession> Permit<'_, S> {
         let message_index = self.outbound.session.message_index();
         let result = self.encrypt_counted(event, device, scratch, out);
         scratch.zeroize();
-        Ok(Encrypted {
-            length: result?,
-            message_index,
-        })
+        Ok(Encrypted { length: result?, message_index })
     }
 
     fn encrypt_counted(
@@ -239,13 +230,9 @@ impl<S: OutboundSession> Permit<'_, S> {
         out: &mut [u8],
     ) -> Result<usize, EncryptError<S::Error>> {
         let length = event::write_payload(event, self.room_id, scratch)?;
-        let (payload, rest) = scratch
-            .split_at_mut_checked(length)
-            .ok_or(WriteError::BufferTooSmall)?;
+        let (payload, rest) = scratch.split_at_mut_checked(length).ok_or(WriteError::BufferTooSmall)?;
         let session = &mut self.outbound.session;
-        let ciphertext = session
-            .encrypt(payload, rest)
-            .map_err(EncryptError::Session)?;
+        let ciphertext = session.encrypt(payload, rest).map_err(EncryptError::Session)?;
         Ok(event::write_encrypted(session, ciphertext, device, out)?)
     }
 }
@@ -265,9 +252,7 @@ impl<E: core::fmt::Display> core::fmt::Display for DecideError<E> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             DecideError::Session(error) => write!(f, "no new session could be made: {error}"),
-            DecideError::Exhausted => {
-                f.write_str("too many sessions were made; restart the device")
-            }
+            DecideError::Exhausted => f.write_str("too many sessions were made; restart the device"),
         }
     }
 }
@@ -340,12 +325,8 @@ impl<S> Room<S> {
                 Effect::Enabled
             }
             (_, InForce::Settings(_)) => Effect::Rejected, // S4
-            (Reading::Unsupported, InForce::Nothing(_)) => {
-                self.block(BlockReason::UnsupportedAlgorithm)
-            }
-            (Reading::Malformed(_), InForce::Nothing(_)) => {
-                self.block(BlockReason::MalformedSettings)
-            }
+            (Reading::Unsupported, InForce::Nothing(_)) => self.block(BlockReason::UnsupportedAlgorithm),
+            (Reading::Malformed(_), InForce::Nothing(_)) => self.block(BlockReason::MalformedSettings),
         }
     }
 
@@ -384,11 +365,7 @@ impl<S> Room<S> {
     /// The session there is, as a request to share it from its current index on (E5).
     pub(crate) fn share_request(&self, slot: u16) -> Option<ShareRequest> {
         let outbound = self.outbound.as_ref()?;
-        Some(ShareRequest {
-            slot,
-            session_number: outbound.number,
-            started: None,
-        })
+        Some(ShareRequest { slot, session_number: outbound.number, started: None })
     }
 
     /// T8. Returns whether the session is still that one.
@@ -449,11 +426,7 @@ impl<S> Room<S> {
         Ok(if outbound.shared {
             Decision::Encrypt(Permit { room_id, outbound })
         } else {
-            Decision::Share(ShareRequest {
-                slot,
-                session_number: outbound.number,
-                started,
-            }) // T8
+            Decision::Share(ShareRequest { slot, session_number: outbound.number, started }) // T8
         })
     }
 }

@@ -20,11 +20,7 @@ impl<'a> RoomId<'a> {
     /// # Errors
     /// More than 255 bytes.
     pub const fn new(id: &'a str) -> Result<Self, RoomIdTooLong> {
-        if id.len() > MAX_ROOM_ID_LENGTH {
-            Err(RoomIdTooLong)
-        } else {
-            Ok(RoomId(id))
-        }
+        if id.len() > MAX_ROOM_ID_LENGTH { Err(RoomIdTooLong) } else { Ok(RoomId(id)) }
     }
 
     /// The ID as it was given.
@@ -54,10 +50,7 @@ struct Row<S> {
 }
 
 impl<S> Row<S> {
-    const EMPTY: Row<S> = Row {
-        id: heapless::String::new(),
-        room: Room::new(),
-    };
+    const EMPTY: Row<S> = Row { id: heapless::String::new(), room: Room::new() };
 }
 
 /// Room for `N` encrypted rooms (1 to 65,535), for a `static` or wherever the caller has it. It can be made in a
@@ -71,16 +64,8 @@ impl<S, const N: usize> RoomStorage<S, N> {
     /// Empty storage.
     #[must_use]
     pub const fn new() -> Self {
-        const {
-            assert!(
-                1 <= N && N <= u16::MAX as usize,
-                "a table has 1 to 65,535 rooms"
-            )
-        };
-        RoomStorage {
-            rows: [const { Row::EMPTY }; N],
-            index: [0; N],
-        }
+        const { assert!(1 <= N && N <= u16::MAX as usize, "a table has 1 to 65,535 rooms") };
+        RoomStorage { rows: [const { Row::EMPTY }; N], index: [0; N] }
     }
 }
 
@@ -107,20 +92,12 @@ impl<'a, S> Rooms<'a, S> {
         for (slot, entry) in (0..).zip(&mut storage.index) {
             *entry = slot;
         }
-        Rooms {
-            rows: &mut storage.rows,
-            index: &mut storage.index,
-            used: 0,
-        }
+        Rooms { rows: &mut storage.rows, index: &mut storage.index, used: 0 }
     }
 
     /// The same table, for a shorter time.
     pub(crate) fn reborrow(&mut self) -> Rooms<'_, S> {
-        Rooms {
-            rows: self.rows,
-            index: self.index,
-            used: self.used,
-        }
+        Rooms { rows: self.rows, index: self.index, used: self.used }
     }
 
     /// The slot of a room. About log₂ of the rooms there are comparisons of IDs.

@@ -109,9 +109,7 @@ impl PendingReasons {
         if self == Self::NONE {
             return None; // nearly always
         }
-        Self::FROM_EVENTS
-            .into_iter()
-            .find(|&reason| self.with(reason) == self)
+        Self::FROM_EVENTS.into_iter().find(|&reason| self.with(reason) == self)
     }
 }
 
@@ -133,12 +131,7 @@ impl Usage {
     /// A session made now (T10).
     #[must_use]
     pub const fn begin(now: Now) -> Self {
-        Usage {
-            messages: 0,
-            created_ms: now.tick_begin_ms,
-            epoch: now.epoch,
-            pending: PendingReasons::NONE,
-        }
+        Usage { messages: 0, created_ms: now.tick_begin_ms, epoch: now.epoch, pending: PendingReasons::NONE }
     }
 
     /// The session's age in milliseconds; `None` when it is unknown. It runs to the end of the clock's current tick
@@ -149,11 +142,7 @@ impl Usage {
         if self.epoch != now.epoch {
             return None;
         }
-        let end = if now.tick_begin_ms == self.created_ms {
-            now.tick_begin_ms
-        } else {
-            now.tick_end_ms
-        };
+        let end = if now.tick_begin_ms == self.created_ms { now.tick_begin_ms } else { now.tick_end_ms };
         Some(end.saturating_sub(self.created_ms))
     }
 }

@@ -12,7 +12,7 @@ pub const SESSION_KEY_LENGTH: usize = 306;
 /// Dropping it must wipe its secrets.
 pub trait OutboundSession {
     /// Why a message could not be encrypted.
-    type Error;
+    type Error: core::error::Error;
 
     /// Writes the session's ID.
     fn write_session_id(&self, out: &mut [u8; SESSION_ID_LENGTH]);

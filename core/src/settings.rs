@@ -197,9 +197,7 @@ impl Diagnostics {
 
     /// Each field whose value was not taken as written, and why, in the order of [`Field`].
     pub fn iter(&self) -> impl Iterator<Item = (Field, Cause)> + use<'_> {
-        Field::ALL
-            .into_iter()
-            .filter_map(|field| Some((field, self.cause(field)?)))
+        Field::ALL.into_iter().filter_map(|field| Some((field, self.cause(field)?)))
     }
 }
 
@@ -337,10 +335,7 @@ impl Members {
 }
 
 /// P4: the same known key twice is malformed, since clients disagree on which one counts.
-fn set_once<'a, T: From<Value<'a>>>(
-    known: &mut Option<T>,
-    value: Value<'a>,
-) -> Result<(), Malformed> {
+fn set_once<'a, T: From<Value<'a>>>(known: &mut Option<T>, value: Value<'a>) -> Result<(), Malformed> {
     if known.is_some() {
         return Err(Malformed::DuplicateKey);
     }
@@ -378,10 +373,9 @@ impl From<Value<'_>> for RotationValue {
     fn from(value: Value<'_>) -> Self {
         match value {
             Value::Null => RotationValue::Null,
-            Value::Integer(integer) => RotationValue::Integer {
-                negative: integer.negative,
-                magnitude: integer.magnitude,
-            },
+            Value::Integer(integer) => {
+                RotationValue::Integer { negative: integer.negative, magnitude: integer.magnitude }
+            }
             _ => RotationValue::WrongType,
         }
     }
@@ -397,10 +391,7 @@ fn effective_rotation_value(
     match value {
         None | Some(RotationValue::Null) => (default.max(lower).min(upper), None),
         Some(RotationValue::WrongType) => (default.max(lower).min(upper), Some(Cause::WrongType)),
-        Some(RotationValue::Integer {
-            negative,
-            magnitude,
-        }) => {
+        Some(RotationValue::Integer { negative, magnitude }) => {
             if negative || magnitude < lower {
                 (lower, Some(Cause::BelowLimit))
             } else if magnitude > upper {
@@ -462,10 +453,7 @@ impl ChangePolicy {
                 rotation_period_ms: current.rotation_period_ms.min(new.rotation_period_ms),
                 encrypt_state_events,
             },
-            ChangePolicy::Follow => Settings {
-                encrypt_state_events,
-                ..new
-            },
+            ChangePolicy::Follow => Settings { encrypt_state_events, ..new },
             ChangePolicy::Freeze => current,
         }
     }

@@ -51,15 +51,9 @@ impl OutboundSession for VodozemacSession {
         self.0.message_index()
     }
 
-    fn encrypt<'o>(
-        &mut self,
-        plaintext: &[u8],
-        out: &'o mut [u8],
-    ) -> Result<&'o str, CiphertextTooLong> {
+    fn encrypt<'o>(&mut self, plaintext: &[u8], out: &'o mut [u8]) -> Result<&'o str, CiphertextTooLong> {
         let ciphertext = self.0.encrypt(plaintext).to_base64();
-        let (place, _) = out
-            .split_at_mut_checked(ciphertext.len())
-            .ok_or(CiphertextTooLong)?;
+        let (place, _) = out.split_at_mut_checked(ciphertext.len()).ok_or(CiphertextTooLong)?;
         place.copy_from_slice(ciphertext.as_bytes());
         core::str::from_utf8(place).map_err(|_| CiphertextTooLong)
     }

@@ -1,1 +1,21 @@
+//! The bodies of pawl's fuzz targets, and the references that the core is compared with.
+//!
+//! A body is a plain function of bytes that panics when what it checks does not hold. `cargo test -p pawl-fuzz` runs
+//! it on a stable toolchain over the committed corpus, `cargo fuzz` over whatever libFuzzer comes up with:
+//!
+//! ```text
+//! cargo +nightly fuzz run settings -- -dict=fuzz/json.dict
+//! ```
+//!
+//! A target is a module here, a binary of the same name in `targets/` that does nothing but call it, and seeds in
+//! `corpus/`, one case a file, named for what it shows. A reference is written from the rules alone and shares no
+//! code with the core. What libFuzzer adds to the corpus is named by its hash and not committed; an input that once
+//! made a body panic is, under a name that says why.
 
+pub mod settings;
+
+/// What the binary of `target` says when it was not built by `cargo fuzz`.
+#[must_use]
+pub fn how_to_run(target: &str) -> String {
+    format!("This target runs under libFuzzer only: cargo +nightly fuzz run {target}")
+}

@@ -1,1 +1,121 @@
-fn main(){}
+//! The command line of the simulation.
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use pawl_sim_host::parts::SoundParts;
+use pawl_sim_host::report::Report;
+use pawl_sim_host::scenario::{HOUR_MS, Scenario};
+use pawl_sim_host::simulation;
+
+/// Runs a Matrix kiosk through simulated weeks in seconds, with real Olm and Megolm sessions.
+///
+/// Without a command, `pawl-sim` runs the default scenario.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArguments,
+}
+
+const EXAMPLES: &str = "Examples:
+  pawl-sim                                  the default scenario, with a summary
+  pawl-sim run --seed 7 --json report.json  another seed, and a report for programs
+  pawl-sim run --quiet && echo all is well  nothing but an exit status
+
+Exit status: 0 all is well, 1 the observer saw a violation, 2 wrong use or a file that cannot be written.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs a scenario and says what came of it.
+    Run(RunArguments),
+}
+
+#[derive(Args)]
+struct RunArguments {
+    /// The scenario to run.
+    #[arg(default_value = Scenario::NAMES[0], value_parser = PossibleValuesParser::new(Scenario::NAMES))]
+    scenario: String,
+    /// Writes the report as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The seed of everything random but the keys: one seed, one report (`wall_ms` apart).
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Prints neither progress nor summary.
+    #[arg(long)]
+    quiet: bool,
+}
+
+fn main() -> ExitCode {
+    let command_line = CommandLine::parse();
+    let result = match command_line.command {
+        None => run(&command_line.run),
+        Some(Command::Run(arguments)) => run(&arguments),
+    };
+    result.unwrap_or_else(|message| {
+        eprintln!("pawl-sim: {message}");
+        ExitCode::from(2)
+    })
+}
+
+fn run(arguments: &RunArguments) -> Result<ExitCode, String> {
+    let scenario = Scenario::named(&arguments.scenario)
+        .ok_or_else(|| format!("there is no scenario named {}", arguments.scenario))?;
+    // Opened first, so that nobody waits for a run whose report cannot be written.
+    let json = match &arguments.json {
+        None => None,
+        Some(path) => Some((path, File::create(path).map_err(|error| cannot_write(path, &error))?)),
+    };
+    let report = run_with_progress(&scenario, arguments);
+    if let Some((path, file)) = json {
+        write_json(&report, file).map_err(|error| cannot_write(path, &error))?;
+    }
+    if !arguments.quiet {
+        // Somebody who reads only the first lines has seen enough.
+        let _closed = writeln!(io::stdout(), "{report}\nTook {:.1} s.", seconds(report.wall_ms));
+    } else if !report.is_clean() {
+        eprintln!("pawl-sim: {} violations; --json FILE lists them", report.violation_count);
+    }
+    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn run_with_progress(scenario: &Scenario, arguments: &RunArguments) -> Report {
+    let bar = if arguments.quiet || !io::stderr().is_terminal() {
+        ProgressBar::hidden()
+    } else {
+        ProgressBar::new(scenario.duration_ms / HOUR_MS)
+    };
+    let template = "{msg} {bar:40} {percent:>3} %, {eta} left";
+    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_message(scenario.name);
+    let report =
+        simulation::run(scenario, arguments.seed, SoundParts, |at_ms| bar.set_position(at_ms / HOUR_MS));
+    bar.finish_and_clear();
+    report
+}
+
+fn write_json(report: &Report, file: File) -> io::Result<()> {
+    let mut file = BufWriter::new(file);
+    serde_json::to_writer(&mut file, report)?;
+    file.write_all(b"\n")?;
+    file.flush()
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> String {
+    format!("cannot write {}: {error}", path.display())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people, to a tenth of a second")]
+fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1_000.0
+}

@@ -11,7 +11,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use vodozemac::megolm::{
-    self, InboundGroupSession, MegolmMessage, SessionConfig, SessionKey, SessionKeyDecodeError, SessionOrdering,
+    self, InboundGroupSession, MegolmMessage, SessionConfig, SessionKey, SessionKeyDecodeError,
+    SessionOrdering,
 };
 use vodozemac::olm::{self, OlmMessage, Session, SessionCreationError};
 use vodozemac::{Curve25519PublicKey, DecodeError};
@@ -72,7 +73,8 @@ impl Receiver {
     /// # Errors
     /// If the event is not a room key from a known device for this one. No Megolm session is then taken up.
     pub fn receive_to_device(&mut self, content: &[u8]) -> Result<RoomKey, ReceiveError> {
-        let event: ToDeviceContent<'_> = serde_json::from_slice(content).map_err(ReceiveError::MalformedEvent)?;
+        let event: ToDeviceContent<'_> =
+            serde_json::from_slice(content).map_err(ReceiveError::MalformedEvent)?;
         require_algorithm(&event.algorithm, OLM_ALGORITHM)?;
         let message = event.ciphertext.get(&self.keys().curve25519).ok_or(ReceiveError::NotForThisDevice)?;
         let message: OlmMessage =
@@ -135,13 +137,13 @@ impl Receiver {
     }
 
     /// Drops all but the `newest` Megolm sessions of each room, in the order they came in. What is still under
-    /// way on a dropped one can no longer be decrypted. Takes time linear in the sessions there are.
+    /// way on a dropped one can no longer be decrypted. Sorts the sessions of each room it drops some of.
     pub fn forget_older_sessions(&mut self, newest: usize) {
         for sessions in self.rooms.values_mut().filter(|sessions| sessions.len() > newest) {
             let mut places: Vec<u64> = sessions.values().map(|held| held.place).collect();
-            places.sort_unstable_by(|a, b| b.cmp(a));
-            let newest_places = places.get(..newest).unwrap_or(&places);
-            sessions.retain(|_, held| newest_places.contains(&held.place));
+            places.sort_unstable();
+            let first_kept = places.get(places.len() - newest).copied().unwrap_or(u64::MAX);
+            sessions.retain(|_, held| held.place >= first_kept);
         }
         self.rooms.retain(|_, sessions| !sessions.is_empty());
     }
@@ -204,7 +206,8 @@ impl Receiver {
         room_key: &RoomKeyContent<'_>,
         sender: &DeviceKeys,
     ) -> Result<RoomKey, ReceiveError> {
-        let key = SessionKey::from_base64(&room_key.session_key).map_err(ReceiveError::MalformedSessionKey)?;
+        let key =
+            SessionKey::from_base64(&room_key.session_key).map_err(ReceiveError::MalformedSessionKey)?;
         let mut session = InboundGroupSession::new(&key, SessionConfig::version_1());
         let session_id = session.session_id();
         if session_id != room_key.session_id {
@@ -348,7 +351,9 @@ impl fmt::Display for ReceiveError {
             Self::MalformedMegolmMessage(error) => write!(f, "malformed Megolm message: {error}"),
             Self::UnknownSession(session_id) => write!(f, "no room key for session {session_id:?}"),
             Self::Megolm(error) => write!(f, "Megolm: {error}"),
-            Self::RoomMismatch(room_id) => write!(f, "the event was encrypted for room {room_id:?}"),
+            Self::RoomMismatch(room_id) => {
+                write!(f, "the event was encrypted for room {room_id:?}")
+            }
             Self::ClaimedSenderMismatch => f.write_str("the event names another sending device"),
             Self::Replay { session_id, message_index } => {
                 write!(f, "index {message_index} of session {session_id:?} came twice")
@@ -558,7 +563,6 @@ mod tests {
 
     /// A sender that puts whatever it likes into an Olm message.
     struct Forger {
-        account: Account,
         session: Session,
         keys: DeviceKeys,
     }
@@ -579,7 +583,7 @@ mod tests {
                 ed25519: account.ed25519_key().to_base64(),
             };
             phone.know_device(&keys);
-            Self { account, session, keys }
+            Self { session, keys }
         }
 
         /// A plaintext that `phone` takes.
@@ -689,7 +693,8 @@ mod tests {
         let mut forger = Forger::new(&mut pair.phone);
         let plaintext = forger.plaintext(&pair.phone);
         forger.send(&mut pair.phone, &plaintext).unwrap();
-        let answer = pair.phone.olm_sessions.get_mut(&forger.keys.curve25519).unwrap()[0].encrypt("{}").unwrap();
+        let answer =
+            pair.phone.olm_sessions.get_mut(&forger.keys.curve25519).unwrap()[0].encrypt("{}").unwrap();
         forger.session.decrypt(&answer).unwrap();
 
         let event = forger.event(&pair.phone, &forger.plaintext(&pair.phone).to_string());
@@ -979,10 +984,7 @@ mod tests {
         let (mut pair, mut session) = Pair::sharing_a_session();
         let mut event = pair.room_event(&mut session, &payload("x"));
         event["ciphertext"] = tampered(&event["ciphertext"], 40);
-        assert_error!(
-            pair.receive(&event),
-            ReceiveError::Megolm(megolm::DecryptionError::Signature(_))
-        );
+        assert_error!(pair.receive(&event), ReceiveError::Megolm(megolm::DecryptionError::Signature(_)));
     }
 
     #[test]
@@ -1075,7 +1077,6 @@ mod tests {
     fn the_forger_is_believed_when_it_tells_the_truth() {
         let mut phone = Receiver::new(Identity::new("@alice:example.org", "PHONE"));
         let mut forger = Forger::new(&mut phone);
-        assert_eq!(forger.account.curve25519_key().to_base64(), forger.keys.curve25519);
         let plaintext = forger.plaintext(&phone);
         forger.send(&mut phone, &plaintext).unwrap();
     }

@@ -1,0 +1,117 @@
+//! Runs every case of `vectors/settings` (its format is in `vectors/README.md`).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pawl_core::json::JsonError;
+use pawl_core::settings::{self, Limits, Malformed, Reading};
+
+struct Vector {
+    header: BTreeMap<String, String>,
+    content: Vec<u8>,
+}
+
+impl Vector {
+    fn read(path: &Path) -> Self {
+        let bytes = fs::read(path).unwrap();
+        let end = bytes.windows(2).position(|pair| pair == b"\n\n").expect("an empty line ends the header");
+        let mut header = BTreeMap::new();
+        for line in str::from_utf8(&bytes[..end]).unwrap().lines() {
+            let (name, value) = line.split_once(':').expect("a header line is `name: value`");
+            let earlier = header.insert(name.to_owned(), value.trim_start().to_owned());
+            assert_eq!(earlier, None, "a field stands twice");
+        }
+        Vector { header, content: bytes[end + 2..].to_vec() }
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        self.header.get(name).map(String::as_str)
+    }
+
+    fn limits(&self) -> Limits {
+        let range = |name, usual| match self.field(name) {
+            None => usual,
+            Some(value) => {
+                let (lower, upper) = value.split_once(' ').expect("limits are `lower upper`");
+                (lower.parse().unwrap(), upper.parse().unwrap())
+            }
+        };
+        let (lower, upper): (u64, u64) = range("limits-messages", (1, 10_000));
+        let messages = u32::try_from(lower).unwrap()..=u32::try_from(upper).unwrap();
+        let (lower, upper) = range("limits-period-ms", (3_600_000, 2_419_200_000));
+        Limits::new(messages, lower..=upper).unwrap()
+    }
+
+    /// What the header expects, in the words of [`found`].
+    fn expected(&self) -> String {
+        match self.field("outcome") {
+            Some("usable") => format!(
+                "usable messages={} period_ms={} encrypt_state_events={} diagnostics={}",
+                self.header["messages"],
+                self.header["period_ms"],
+                self.header["encrypt_state_events"],
+                self.header["diagnostics"]
+            ),
+            Some(outcome) => {
+                self.field("why").map_or(outcome.to_owned(), |why| format!("{outcome} why={why}"))
+            }
+            None => panic!("no outcome"),
+        }
+    }
+}
+
+/// What the core makes of it; `why` only where it is expected.
+fn found(content: &[u8], limits: &Limits, with_why: bool) -> String {
+    match settings::read(content, limits) {
+        Reading::Usable(settings, diagnostics) => {
+            let diagnostics: Vec<String> = diagnostics
+                .iter()
+                .map(|(field, cause)| format!("{}={}", field.key(), cause.name()))
+                .collect();
+            format!(
+                "usable messages={} period_ms={} encrypt_state_events={} diagnostics={}",
+                settings.rotation_period_msgs,
+                settings.rotation_period_ms,
+                settings.encrypt_state_events,
+                diagnostics.join(",")
+            )
+        }
+        Reading::Unsupported => "unsupported".to_owned(),
+        Reading::Malformed(why) if with_why => format!("malformed why={}", category(why)),
+        Reading::Malformed(_) => "malformed".to_owned(),
+    }
+}
+
+fn category(why: Malformed) -> &'static str {
+    match why {
+        Malformed::Json(JsonError::TooLong) => "too_long",
+        Malformed::Json(JsonError::TooDeep) => "too_deep",
+        Malformed::Json(JsonError::NotAnObject) => "not_an_object",
+        Malformed::Json(_) => "not_json",
+        Malformed::DuplicateKey => "duplicate_key",
+        Malformed::AlgorithmMissing => "algorithm_missing",
+        Malformed::AlgorithmNotAString => "algorithm_not_a_string",
+        _ => "unknown",
+    }
+}
+
+// P1–P8
+#[test]
+fn every_vector_is_read_as_its_header_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/settings");
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(paths.len() >= 120, "only {} vectors", paths.len());
+    let mut failures = Vec::new();
+    for path in &paths {
+        let vector = Vector::read(path);
+        let (expected, found) =
+            (vector.expected(), found(&vector.content, &vector.limits(), vector.field("why").is_some()));
+        if expected != found {
+            failures.push(format!("{}: expected {expected}, found {found}", path.display()));
+        }
+    }
+    println!("{} vectors", paths.len());
+    assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), paths.len(), failures.join("\n"));
+}

@@ -1,0 +1,17 @@
+//! Drives pawl-core through simulated weeks in seconds, with real Olm and Megolm sessions.
+//!
+//! A [`scenario`] says what happens; the [`simulation`] makes it happen to a [`kiosk`] that is built on the core and
+//! to [receiving devices](receiver) that decrypt whatever it sends; an [`observer`] that shares no code with the core
+//! judges the bytes; a [`report`] says what came of it.
+
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod kiosk;
+pub mod observer;
+pub mod olm;
+pub mod parts;
+pub mod receiver;
+pub mod report;
+pub mod scenario;
+pub mod simulation;
