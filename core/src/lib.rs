@@ -1,9 +1,45 @@
-#![doc = include_str!("../../README.md")]
+//! Decides, without std and without a heap, whether a Matrix room is encrypted, with which settings, and when its
+//! outbound Megolm session must be replaced.
+//!
+//! # The layers
+//!
+//! Each module knows only those before it.
+//!
+//! - [`json`] reads one JSON object, strictly and within bounds.
+//! - [`settings`] reads the content of `m.room.encryption` events and says what a later one may change.
+//! - [`clock`] keeps a 64-bit timeline over an injected clock.
+//! - [`rotation`] finds the reason why a session must be replaced.
+//! - [`membership`] says which events end a session.
+//! - [`session`] is the trait of an outbound Megolm session; with the feature `vodozemac` there is one to use.
+//! - [`event`] writes the contents of the events that a sender makes.
+//! - [`Device`] holds the rooms and is what an application talks to.
+//!
+//! # How it is used
+//!
+//! Tell the [`Device`] what a sync brings: [`encryption_event`](Device::encryption_event),
+//! [`member_event`](Device::member_event) and the others. Before each message, read the clock with [`Device::at`] and ask
+//! the [`Moment`] to [`decide`](Moment::decide). The README has the whole of it as an example; [`manual`] has the rules
+//! that the code cites, and the reasons for its design.
+//!
+//! # What it promises
+//!
+//! No `unsafe`, no allocation, no recursion, and no panic in anything that decides. Secrets have no `Debug`. Nothing is
+//! logged; with the feature `defmt`, public types that hold no secrets have `defmt::Format`.
+
 #![no_std]
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "vodozemac")]
 extern crate std;
+
+/// The rules and the design, for those who review or change the code.
+pub mod manual {
+    #[doc = include_str!("../../docs/rules.md")]
+    pub mod rules {}
+
+    #[doc = include_str!("../../docs/design.md")]
+    pub mod design {}
+}
 
 pub mod clock;
 mod device;
@@ -28,3 +64,8 @@ pub use crate::room::{
 pub use crate::rooms::{MAX_ROOM_ID_LENGTH, RoomId, RoomIdTooLong, RoomStorage};
 #[cfg(feature = "vodozemac")]
 pub use crate::vodozemac::{CiphertextTooLong, VodozemacSession};
+
+/// The README's example is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

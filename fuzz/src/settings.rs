@@ -53,10 +53,7 @@ fn check_json(content: &[u8], members: &Result<Vec<Member<'_>>, Vec<Fault>>) {
     match members {
         Err(faults) => {
             let error = checked.expect_err("no JSON object within the bounds");
-            assert!(
-                may_be_called(Malformed::Json(error), faults),
-                "{error:?}, but {faults:?}"
-            );
+            assert!(may_be_called(Malformed::Json(error), faults), "{error:?}, but {faults:?}");
         }
         Ok(members) => {
             assert_eq!(checked, Ok(()));
@@ -116,25 +113,19 @@ fn check_against_value(content: &[u8]) {
             Err(JsonError::TooLong) => assert!(content.len() > reference::MAX_LENGTH),
             Err(error) => panic!("{error:?}, but serde_json takes it"),
         },
-        Err(error) => assert!(
-            taken.is_err() || may_hold_what_no_value_can(content),
-            "serde_json refuses it: {error}"
-        ),
+        Err(error) => {
+            assert!(taken.is_err() || may_hold_what_no_value_can(content), "serde_json refuses it: {error}")
+        }
     }
 }
 
 /// Whether there may be a surrogate escape in it, or a number beyond a double: without exponent that has at least
 /// 309 digits.
 fn may_hold_what_no_value_can(content: &[u8]) -> bool {
-    let surrogate = content
-        .windows(3)
-        .any(|bytes| bytes.eq_ignore_ascii_case(br"\ud"));
-    let exponent = content
-        .windows(2)
-        .any(|bytes| bytes[0].is_ascii_digit() && bytes[1].eq_ignore_ascii_case(&b'e'));
-    let long = content
-        .split(|byte| !byte.is_ascii_digit())
-        .any(|digits| digits.len() >= 309);
+    let surrogate = content.windows(3).any(|bytes| bytes.eq_ignore_ascii_case(br"\ud"));
+    let exponent =
+        content.windows(2).any(|bytes| bytes[0].is_ascii_digit() && bytes[1].eq_ignore_ascii_case(&b'e'));
+    let long = content.split(|byte| !byte.is_ascii_digit()).any(|digits| digits.len() >= 309);
     surrogate || exponent || long
 }
 
@@ -153,16 +144,11 @@ fn check_reading(content: &[u8], (messages, period_ms): (Range, Range)) {
                     && limits.period_ms().contains(&settings.rotation_period_ms),
                 "{settings:?} is outside of {limits:?}"
             );
-            assert_eq!(
-                u64::from(settings.rotation_period_msgs),
-                expected.rotation_period_msgs
-            );
+            assert_eq!(u64::from(settings.rotation_period_msgs), expected.rotation_period_msgs);
             assert_eq!(settings.rotation_period_ms, expected.rotation_period_ms);
             assert_eq!(settings.encrypt_state_events, expected.encrypt_state_events);
-            let diagnostics: Vec<_> = diagnostics
-                .iter()
-                .map(|(field, cause)| (field.key(), cause.name()))
-                .collect();
+            let diagnostics: Vec<_> =
+                diagnostics.iter().map(|(field, cause)| (field.key(), cause.name())).collect();
             assert_eq!(diagnostics, expected.diagnostics);
         }
         (Reading::Unsupported, Verdict::Unsupported) => {}
@@ -229,10 +215,8 @@ mod tests {
     fn the_body_holds_over_the_test_vectors() {
         let mut count = 0;
         for (name, vector) in files("../vectors/settings") {
-            let header_end = vector
-                .windows(2)
-                .position(|bytes| bytes == b"\n\n")
-                .expect("an empty line after the header");
+            let header_end =
+                vector.windows(2).position(|bytes| bytes == b"\n\n").expect("an empty line after the header");
             check_file(&name, &vector[header_end + 2..]);
             count += 1;
         }

@@ -125,10 +125,7 @@ pub fn read(content: &[u8], messages: Range, period_ms: Range) -> Verdict {
         rotation_period_msgs,
         rotation_period_ms,
         encrypt_state_events: stable || unstable,
-        diagnostics: diagnostics
-            .into_iter()
-            .filter_map(|(field, cause)| Some((field, cause?)))
-            .collect(),
+        diagnostics: diagnostics.into_iter().filter_map(|(field, cause)| Some((field, cause?))).collect(),
     })
 }
 
@@ -183,9 +180,7 @@ pub fn depth(json: &[u8]) -> usize {
 /// The members of a JSON object, however deep it nests; `None` if it is none.
 fn whole_members(content: &[u8]) -> Option<Vec<Member<'_>>> {
     let text = std::str::from_utf8(content).ok()?;
-    serde_json::from_str::<Members>(text)
-        .ok()
-        .map(|Members(members)| members)
+    serde_json::from_str::<Members>(text).ok().map(|Members(members)| members)
 }
 
 /// Members in their order, the same key as often as it stands there.
@@ -209,10 +204,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::new();
         while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
-            members.push(Member {
-                key: key.get(),
-                value: value.get(),
-            });
+            members.push(Member { key: key.get(), value: value.get() });
         }
         Ok(Members(members))
     }
@@ -225,10 +217,7 @@ fn decoded(string: &str) -> Option<String> {
 
 /// The value of the first member of that name (P3).
 fn value_of<'a>(members: &[Member<'a>], name: &str) -> Option<&'a str> {
-    members
-        .iter()
-        .find(|member| member.name().as_deref() == Some(name))
-        .map(|member| member.value)
+    members.iter().find(|member| member.name().as_deref() == Some(name)).map(|member| member.value)
 }
 
 /// P3, P4
@@ -249,11 +238,7 @@ fn has_duplicate(members: &[Member<'_>]) -> bool {
 }
 
 /// P6: the effective value and, if it is not the one written, the cause (P8).
-fn rotation_value(
-    value: Option<&str>,
-    default: u64,
-    (lower, upper): Range,
-) -> (u64, Option<&'static str>) {
+fn rotation_value(value: Option<&str>, default: u64, (lower, upper): Range) -> (u64, Option<&'static str>) {
     let default = default.clamp(lower, upper);
     match value {
         None | Some("null") => (default, None),
@@ -272,8 +257,7 @@ fn rotation_value(
 
 /// Whether a JSON value is a number with no fraction and no exponent.
 fn is_integer(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| byte == b'-' || byte.is_ascii_digit())
+    text.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit())
 }
 
 /// Whether one run of digits is a smaller number than another; neither begins with a zero, unless it is one.
