@@ -104,6 +104,11 @@ impl Iterator for Decoded<'_> {
     }
 }
 
+/// A number with one more decimal digit, while it fits.
+fn append_digit(number: Option<u64>, digit: u8) -> Option<u64> {
+    number?.checked_mul(10)?.checked_add(u64::from(digit & 0x0f))
+}
+
 /// The value of a hexadecimal digit that has been checked.
 fn hexadecimal(digit: u8) -> u16 {
     u16::from(match digit {
@@ -117,8 +122,8 @@ fn hexadecimal(digit: u8) -> u16 {
 pub struct Integer {
     /// Written with a minus sign.
     pub negative: bool,
-    /// What follows the sign; `u64::MAX` when it does not fit.
-    pub magnitude: u64,
+    /// What follows the sign; `None` when it is above `u64::MAX`.
+    pub magnitude: Option<u64>,
 }
 
 /// The value of a member.
@@ -361,13 +366,13 @@ impl<'a> Input<'a> {
     /// A number whose sign, if any, and first digit are taken.
     fn number(&mut self, negative: bool, first_digit: Option<u8>) -> Result<Value<'a>, JsonError> {
         let mut magnitude = match first_digit {
-            Some(digit @ b'0'..=b'9') => u64::from(digit & 0x0f),
+            Some(digit @ b'0'..=b'9') => Some(u64::from(digit & 0x0f)),
             _ => return Err(JsonError::Syntax),
         };
-        if magnitude != 0 {
+        if magnitude != Some(0) {
             // A zero is followed by no further digit.
             while let [digit @ b'0'..=b'9', rest @ ..] = self.rest {
-                magnitude = magnitude.saturating_mul(10).saturating_add(u64::from(digit & 0x0f)); // P6
+                magnitude = append_digit(magnitude, *digit); // P6
                 self.rest = rest;
             }
         }

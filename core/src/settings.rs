@@ -8,7 +8,7 @@
 
 use core::ops::RangeInclusive;
 
-use crate::json::{JsonError, ObjectReader, Value};
+use crate::json::{Integer, JsonError, ObjectReader, Value};
 
 /// The one algorithm that is supported.
 pub const MEGOLM: &str = "m.megolm.v1.aes-sha2";
@@ -366,16 +366,14 @@ impl From<Value<'_>> for Algorithm {
 enum RotationValue {
     Null,
     WrongType,
-    Integer { negative: bool, magnitude: u64 },
+    Integer(Integer),
 }
 
 impl From<Value<'_>> for RotationValue {
     fn from(value: Value<'_>) -> Self {
         match value {
             Value::Null => RotationValue::Null,
-            Value::Integer(integer) => {
-                RotationValue::Integer { negative: integer.negative, magnitude: integer.magnitude }
-            }
+            Value::Integer(integer) => RotationValue::Integer(integer),
             _ => RotationValue::WrongType,
         }
     }
@@ -391,15 +389,12 @@ fn effective_rotation_value(
     match value {
         None | Some(RotationValue::Null) => (default.max(lower).min(upper), None),
         Some(RotationValue::WrongType) => (default.max(lower).min(upper), Some(Cause::WrongType)),
-        Some(RotationValue::Integer { negative, magnitude }) => {
-            if negative || magnitude < lower {
-                (lower, Some(Cause::BelowLimit))
-            } else if magnitude > upper {
-                (upper, Some(Cause::AboveLimit))
-            } else {
-                (magnitude, None)
-            }
-        }
+        Some(RotationValue::Integer(integer)) => match integer.magnitude {
+            _ if integer.negative => (lower, Some(Cause::BelowLimit)),
+            Some(value) if value < lower => (lower, Some(Cause::BelowLimit)),
+            Some(value) if value <= upper => (value, None),
+            _ => (upper, Some(Cause::AboveLimit)),
+        },
     }
 }
 

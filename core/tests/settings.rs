@@ -15,9 +15,7 @@ fn read_default(content: impl AsRef<[u8]>) -> Reading {
 
 /// Reads an object with the algorithm and these members in it.
 fn read_members(members: &str) -> Reading {
-    read_default(format!(
-        r#"{{"algorithm":"m.megolm.v1.aes-sha2",{members}}}"#
-    ))
+    read_default(format!(r#"{{"algorithm":"m.megolm.v1.aes-sha2",{members}}}"#))
 }
 
 #[track_caller]
@@ -39,12 +37,7 @@ fn diagnostics(reading: Reading) -> Vec<(Field, Cause)> {
 #[track_caller]
 fn assert_malformed(content: impl AsRef<[u8]>, why: Malformed) {
     let content = content.as_ref();
-    assert_eq!(
-        read_default(content),
-        Reading::Malformed(why),
-        "{}",
-        String::from_utf8_lossy(content)
-    );
+    assert_eq!(read_default(content), Reading::Malformed(why), "{}", String::from_utf8_lossy(content));
 }
 
 #[track_caller]
@@ -52,11 +45,8 @@ fn assert_not_json(content: impl AsRef<[u8]>) {
     assert_malformed(content, Malformed::Json(JsonError::Syntax));
 }
 
-const DEFAULTS: Settings = Settings {
-    rotation_period_msgs: 100,
-    rotation_period_ms: WEEK_MS,
-    encrypt_state_events: false,
-};
+const DEFAULTS: Settings =
+    Settings { rotation_period_msgs: 100, rotation_period_ms: WEEK_MS, encrypt_state_events: false };
 
 /// `inner` inside `depth` brackets, the outermost object included.
 fn nested(depth: usize, open: &str, inner: &str, close: &str) -> String {
@@ -113,9 +103,7 @@ fn a_byte_order_mark_is_malformed() {
 fn white_space_around_the_object_is_allowed() {
     // P1
     assert_eq!(
-        usable(read_default(
-            " \t\r\n{ \"algorithm\"\t:\r\"m.megolm.v1.aes-sha2\"\n} \t\r\n"
-        )),
+        usable(read_default(" \t\r\n{ \"algorithm\"\t:\r\"m.megolm.v1.aes-sha2\"\n} \t\r\n")),
         DEFAULTS
     );
 }
@@ -123,9 +111,7 @@ fn white_space_around_the_object_is_allowed() {
 #[test]
 fn no_other_white_space_is_allowed() {
     // P1
-    for space in [
-        '\u{b}', '\u{c}', '\u{0}', '\u{85}', '\u{a0}', '\u{2028}', '\u{feff}',
-    ] {
+    for space in ['\u{b}', '\u{c}', '\u{0}', '\u{85}', '\u{a0}', '\u{2028}', '\u{feff}'] {
         assert_not_json(format!(r#"{{{space}"algorithm":"m.megolm.v1.aes-sha2"}}"#));
         assert_not_json(format!(r#"{{"algorithm":"m.megolm.v1.aes-sha2"}}{space}"#));
     }
@@ -135,28 +121,15 @@ fn no_other_white_space_is_allowed() {
 fn trailing_bytes_are_malformed() {
     // P1
     for trailing in ["x", "{}", "}", ",", "\0", "//", "{\"algorithm\":0}"] {
-        assert_not_json(format!(
-            r#"{{"algorithm":"m.megolm.v1.aes-sha2"}}{trailing}"#
-        ));
+        assert_not_json(format!(r#"{{"algorithm":"m.megolm.v1.aes-sha2"}}{trailing}"#));
     }
 }
 
 #[test]
 fn bytes_that_are_not_utf_8_are_malformed() {
     // P1: a stray byte, an overlong form, an encoded surrogate, a character cut short, one beyond the last
-    for bytes in [
-        &b"\xff"[..],
-        b"\xc0\xaf",
-        b"\xed\xa0\x80",
-        b"\xe2\x82",
-        b"\xf4\x90\x80\x80",
-    ] {
-        let content = [
-            br#"{"algorithm":"m.megolm.v1.aes-sha2","x":""#,
-            bytes,
-            br#""}"#,
-        ]
-        .concat();
+    for bytes in [&b"\xff"[..], b"\xc0\xaf", b"\xed\xa0\x80", b"\xe2\x82", b"\xf4\x90\x80\x80"] {
+        let content = [br#"{"algorithm":"m.megolm.v1.aes-sha2","x":""#, bytes, br#""}"#].concat();
         assert_malformed(content, Malformed::Json(JsonError::NotUtf8));
     }
 }
@@ -164,27 +137,38 @@ fn bytes_that_are_not_utf_8_are_malformed() {
 #[test]
 fn characters_of_every_length_are_allowed() {
     // P1
-    assert_eq!(
-        usable(read_members(
-            "\"\u{7f}é\u{2028}\u{ffff}\u{10ffff}\":\"é😀\""
-        )),
-        DEFAULTS
-    );
+    assert_eq!(usable(read_members("\"\u{7f}é\u{2028}\u{ffff}\u{10ffff}\":\"é😀\"")), DEFAULTS);
 }
 
 #[test]
 fn a_bad_number_is_malformed() {
     // P1
     for number in [
-        "01", "-01", "00", "-", "+1", ".5", "1.", "1.e3", "1e", "1e+", "1E-", "0x10", "1_000",
-        "--1", "-a", "1.2.3", "1e5.0", "1e5e5", "NaN", "Infinity", "-Infinity", "１",
+        "01",
+        "-01",
+        "00",
+        "-",
+        "+1",
+        ".5",
+        "1.",
+        "1.e3",
+        "1e",
+        "1e+",
+        "1E-",
+        "0x10",
+        "1_000",
+        "--1",
+        "-a",
+        "1.2.3",
+        "1e5.0",
+        "1e5e5",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "１",
     ] {
-        assert_not_json(format!(
-            r#"{{"algorithm":"m.megolm.v1.aes-sha2","x":{number}}}"#
-        ));
-        assert_not_json(format!(
-            r#"{{"algorithm":"m.megolm.v1.aes-sha2","x":[{number}]}}"#
-        ));
+        assert_not_json(format!(r#"{{"algorithm":"m.megolm.v1.aes-sha2","x":{number}}}"#));
+        assert_not_json(format!(r#"{{"algorithm":"m.megolm.v1.aes-sha2","x":[{number}]}}"#));
     }
 }
 
@@ -203,15 +187,11 @@ fn every_form_of_number_is_allowed() {
 fn a_bad_escape_is_malformed() {
     // P1
     for escape in [
-        r"\a", r"\v", r"\0", r"\x41", r"\'", r"\U0041", r"\u", r"\u12", r"\u123", r"\u123g",
-        r"\u+123", r"\u 123", "\\", "\\\n",
+        r"\a", r"\v", r"\0", r"\x41", r"\'", r"\U0041", r"\u", r"\u12", r"\u123", r"\u123g", r"\u+123",
+        r"\u 123", "\\", "\\\n",
     ] {
-        assert_not_json(format!(
-            r#"{{"algorithm":"m.megolm.v1.aes-sha2","x":"{escape}"}}"#
-        ));
-        assert_not_json(format!(
-            r#"{{"algorithm":"m.megolm.v1.aes-sha2","{escape}":1}}"#
-        ));
+        assert_not_json(format!(r#"{{"algorithm":"m.megolm.v1.aes-sha2","x":"{escape}"}}"#));
+        assert_not_json(format!(r#"{{"algorithm":"m.megolm.v1.aes-sha2","{escape}":1}}"#));
     }
 }
 
@@ -231,12 +211,8 @@ fn a_raw_control_character_in_a_string_is_malformed() {
     // P1
     for control in 0..0x20_u8 {
         let control = char::from(control);
-        assert_not_json(format!(
-            r#"{{"algorithm":"m.megolm.v1.aes-sha2","x":"{control}"}}"#
-        ));
-        assert_not_json(format!(
-            r#"{{"algorithm":"m.megolm.v1.aes-sha2","{control}":1}}"#
-        ));
+        assert_not_json(format!(r#"{{"algorithm":"m.megolm.v1.aes-sha2","x":"{control}"}}"#));
+        assert_not_json(format!(r#"{{"algorithm":"m.megolm.v1.aes-sha2","{control}":1}}"#));
     }
 }
 
@@ -276,58 +252,34 @@ fn broken_punctuation_is_malformed() {
 #[test]
 fn a_misspelt_literal_is_malformed() {
     // P1
-    for literal in [
-        "True",
-        "tru",
-        "truefalse",
-        "nul",
-        "NULL",
-        "undefined",
-        "fals e",
-    ] {
-        assert_not_json(format!(
-            r#"{{"algorithm":"m.megolm.v1.aes-sha2","x":{literal}}}"#
-        ));
+    for literal in ["True", "tru", "truefalse", "nul", "NULL", "undefined", "fals e"] {
+        assert_not_json(format!(r#"{{"algorithm":"m.megolm.v1.aes-sha2","x":{literal}}}"#));
     }
 }
 
 #[test]
 fn a_lone_surrogate_escape_is_accepted() {
     // P1
-    assert_eq!(
-        usable(read_members(
-            r#""\ud800":"\udfff","\ud800x":["\udc00\ud800"]"#
-        )),
-        DEFAULTS
-    );
+    assert_eq!(usable(read_members(r#""\ud800":"\udfff","\ud800x":["\udc00\ud800"]"#)), DEFAULTS);
 }
 
 #[test]
 fn a_known_key_with_a_lone_surrogate_is_another_key() {
     // P1, P3
-    assert_malformed(
-        r#"{"algorithm\ud800":"m.megolm.v1.aes-sha2"}"#,
-        Malformed::AlgorithmMissing,
-    );
+    assert_malformed(r#"{"algorithm\ud800":"m.megolm.v1.aes-sha2"}"#, Malformed::AlgorithmMissing);
 }
 
 #[test]
 fn the_algorithm_with_a_lone_surrogate_is_unsupported() {
     // P1, P5
-    assert_eq!(
-        read_default(r#"{"algorithm":"m.megolm.v1.aes-sha2\ud800"}"#),
-        Reading::Unsupported
-    );
+    assert_eq!(read_default(r#"{"algorithm":"m.megolm.v1.aes-sha2\ud800"}"#), Reading::Unsupported);
 }
 
 #[test]
 fn an_escape_is_compared_whole_not_by_its_low_byte() {
     // P3: U+0161 and U+FF41 are not `a`
     for key in [r"\u0161lgorithm", r"\uff41lgorithm", r"\u6161lgorithm"] {
-        assert_malformed(
-            format!(r#"{{"{key}":"m.megolm.v1.aes-sha2"}}"#),
-            Malformed::AlgorithmMissing,
-        );
+        assert_malformed(format!(r#"{{"{key}":"m.megolm.v1.aes-sha2"}}"#), Malformed::AlgorithmMissing);
     }
 }
 
@@ -382,10 +334,7 @@ fn depth_is_counted_afresh_after_each_bracket_that_closes() {
     // P2
     let deep = format!("{}{}", "[".repeat(62), "]".repeat(62));
     let siblings = vec![deep; 300].join(",");
-    assert_eq!(
-        usable(read_members(&format!(r#""x":[{siblings}],"y":{{}}"#))),
-        DEFAULTS
-    );
+    assert_eq!(usable(read_members(&format!(r#""x":[{siblings}],"y":{{}}"#))), DEFAULTS);
 }
 
 #[test]
@@ -393,24 +342,15 @@ fn the_kind_of_each_of_64_open_brackets_is_remembered() {
     // P1, P2
     let open = r#"[{"x":"#.repeat(31);
     let close = "}]".repeat(31);
-    assert_eq!(
-        usable(read_members(&format!(r#""x":{open}[]{close}"#))),
-        DEFAULTS
-    );
+    assert_eq!(usable(read_members(&format!(r#""x":{open}[]{close}"#))), DEFAULTS);
     let wrong = "]}".repeat(31);
-    assert_not_json(format!(
-        r#"{{"algorithm":"m.megolm.v1.aes-sha2","x":{open}[]{wrong}}}"#
-    ));
+    assert_not_json(format!(r#"{{"algorithm":"m.megolm.v1.aes-sha2","x":{open}[]{wrong}}}"#));
 }
 
 #[test]
 fn the_deepest_input_needs_no_more_stack_than_a_flat_one() {
     // P2: nothing recurses, whatever the length
-    let content = format!(
-        r#"{{"x":{}{}}}"#,
-        "[".repeat(32_000),
-        "]".repeat(32_000)
-    );
+    let content = format!(r#"{{"x":{}{}}}"#, "[".repeat(32_000), "]".repeat(32_000));
     std::thread::Builder::new()
         .stack_size(32 * 1_024)
         .spawn(move || assert_malformed(content, Malformed::Json(JsonError::TooDeep)))
@@ -429,37 +369,22 @@ fn a_known_key_is_recognised_by_its_decoded_escapes() {
     ));
     assert_eq!(
         settings,
-        Settings {
-            rotation_period_msgs: 7,
-            rotation_period_ms: 7_200_000,
-            encrypt_state_events: true,
-        }
+        Settings { rotation_period_msgs: 7, rotation_period_ms: 7_200_000, encrypt_state_events: true }
     );
 }
 
 #[test]
 fn a_key_wholly_in_escapes_is_recognised() {
     // P3
-    let key: String = "algorithm"
-        .bytes()
-        .map(|byte| format!("\\u{byte:04X}"))
-        .collect();
-    assert_eq!(
-        usable(read_default(format!(
-            r#"{{"{key}":"m.megolm.v1.aes-sha2"}}"#
-        ))),
-        DEFAULTS
-    );
+    let key: String = "algorithm".bytes().map(|byte| format!("\\u{byte:04X}")).collect();
+    assert_eq!(usable(read_default(format!(r#"{{"{key}":"m.megolm.v1.aes-sha2"}}"#))), DEFAULTS);
 }
 
 #[test]
 fn case_matters_in_a_key() {
     // P3
     for key in ["Algorithm", "ALGORITHM", "algorithM"] {
-        assert_malformed(
-            format!(r#"{{"{key}":"m.megolm.v1.aes-sha2"}}"#),
-            Malformed::AlgorithmMissing,
-        );
+        assert_malformed(format!(r#"{{"{key}":"m.megolm.v1.aes-sha2"}}"#), Malformed::AlgorithmMissing);
     }
 }
 
@@ -474,11 +399,7 @@ fn a_key_that_only_begins_or_ends_like_a_known_one_is_unknown() {
         "rotation_period_msgs\\u0000",
         "",
     ] {
-        assert_eq!(
-            usable(read_members(&format!(r#""{key}":7"#))),
-            DEFAULTS,
-            "{key}"
-        );
+        assert_eq!(usable(read_members(&format!(r#""{key}":7"#))), DEFAULTS, "{key}");
     }
 }
 
@@ -502,9 +423,8 @@ fn an_unknown_key_is_checked_as_json() {
 #[test]
 fn the_order_of_keys_does_not_matter() {
     // P3
-    let settings = usable(read_default(
-        r#"{"rotation_period_msgs":7,"x":{},"algorithm":"m.megolm.v1.aes-sha2"}"#,
-    ));
+    let settings =
+        usable(read_default(r#"{"rotation_period_msgs":7,"x":{},"algorithm":"m.megolm.v1.aes-sha2"}"#));
     assert_eq!(settings.rotation_period_msgs, 7);
 }
 
@@ -521,9 +441,7 @@ fn the_same_known_key_twice_is_malformed() {
     ] {
         for (first, second) in [("1", "1"), ("null", "1"), ("1", "null"), ("null", "null")] {
             assert_malformed(
-                format!(
-                    r#"{{"algorithm":"m.megolm.v1.aes-sha2","{key}":{first},"{key}":{second}}}"#
-                ),
+                format!(r#"{{"algorithm":"m.megolm.v1.aes-sha2","{key}":{first},"{key}":{second}}}"#),
                 Malformed::DuplicateKey,
             );
         }
@@ -552,10 +470,8 @@ fn a_known_key_in_two_spellings_is_a_duplicate() {
 fn both_names_of_state_events_together_are_no_duplicate() {
     // P4, P7
     assert!(
-        usable(read_members(
-            r#""encrypt_state_events":true,"io.element.msc4362.encrypt_state_events":true"#
-        ))
-        .encrypt_state_events
+        usable(read_members(r#""encrypt_state_events":true,"io.element.msc4362.encrypt_state_events":true"#))
+            .encrypt_state_events
     );
 }
 
@@ -570,11 +486,7 @@ fn an_unknown_key_twice_is_allowed() {
 #[test]
 fn a_missing_or_null_algorithm_is_malformed() {
     // P5
-    for content in [
-        "{}",
-        r#"{"algorithm":null}"#,
-        r#"{"rotation_period_msgs":7}"#,
-    ] {
+    for content in ["{}", r#"{"algorithm":null}"#, r#"{"rotation_period_msgs":7}"#] {
         assert_malformed(content, Malformed::AlgorithmMissing);
     }
 }
@@ -582,17 +494,8 @@ fn a_missing_or_null_algorithm_is_malformed() {
 #[test]
 fn an_algorithm_that_is_not_a_string_is_malformed() {
     // P5
-    for value in [
-        "1",
-        "1.5",
-        "true",
-        "[\"m.megolm.v1.aes-sha2\"]",
-        "{\"m.megolm.v1.aes-sha2\":1}",
-    ] {
-        assert_malformed(
-            format!(r#"{{"algorithm":{value}}}"#),
-            Malformed::AlgorithmNotAString,
-        );
+    for value in ["1", "1.5", "true", "[\"m.megolm.v1.aes-sha2\"]", "{\"m.megolm.v1.aes-sha2\":1}"] {
+        assert_malformed(format!(r#"{{"algorithm":{value}}}"#), Malformed::AlgorithmNotAString);
     }
 }
 
@@ -610,23 +513,14 @@ fn any_other_algorithm_is_unsupported() {
         "m.olm.v1.curve25519-aes-sha2",
         "é",
     ] {
-        assert_eq!(
-            read_default(format!(r#"{{"algorithm":"{name}"}}"#)),
-            Reading::Unsupported,
-            "{name}"
-        );
+        assert_eq!(read_default(format!(r#"{{"algorithm":"{name}"}}"#)), Reading::Unsupported, "{name}");
     }
 }
 
 #[test]
 fn the_algorithm_is_compared_with_its_escapes_decoded() {
     // P5
-    assert_eq!(
-        usable(read_default(
-            r#"{"algorithm":"m.megolm.v1.aes\u002dsha2"}"#
-        )),
-        DEFAULTS
-    );
+    assert_eq!(usable(read_default(r#"{"algorithm":"m.megolm.v1.aes\u002dsha2"}"#)), DEFAULTS);
 }
 
 #[test]
@@ -650,48 +544,23 @@ fn missing_rotation_values_are_the_defaults() {
 #[test]
 fn a_value_within_the_limits_is_taken_as_written() {
     // P6
-    let settings = usable(read_members(
-        r#""rotation_period_msgs":1,"rotation_period_ms":3600000"#,
-    ));
-    assert_eq!(
-        (settings.rotation_period_msgs, settings.rotation_period_ms),
-        (1, 3_600_000)
-    );
-    let settings = usable(read_members(
-        r#""rotation_period_msgs":10000,"rotation_period_ms":2419200000"#,
-    ));
-    assert_eq!(
-        (settings.rotation_period_msgs, settings.rotation_period_ms),
-        (10_000, 2_419_200_000)
-    );
+    let settings = usable(read_members(r#""rotation_period_msgs":1,"rotation_period_ms":3600000"#));
+    assert_eq!((settings.rotation_period_msgs, settings.rotation_period_ms), (1, 3_600_000));
+    let settings = usable(read_members(r#""rotation_period_msgs":10000,"rotation_period_ms":2419200000"#));
+    assert_eq!((settings.rotation_period_msgs, settings.rotation_period_ms), (10_000, 2_419_200_000));
 }
 
 #[test]
 fn a_value_below_the_lower_limit_is_the_lower_limit() {
     // P6
-    for value in [
-        "0",
-        "-0",
-        "-1",
-        "-100",
-        "-18446744073709551616",
-        "-99999999999999999999999999",
-    ] {
-        let reading = read_members(&format!(
-            r#""rotation_period_msgs":{value},"rotation_period_ms":{value}"#
-        ));
+    for value in ["0", "-0", "-1", "-100", "-18446744073709551616", "-99999999999999999999999999"] {
+        let reading =
+            read_members(&format!(r#""rotation_period_msgs":{value},"rotation_period_ms":{value}"#));
         let settings = usable(reading);
-        assert_eq!(
-            (settings.rotation_period_msgs, settings.rotation_period_ms),
-            (1, 3_600_000),
-            "{value}"
-        );
+        assert_eq!((settings.rotation_period_msgs, settings.rotation_period_ms), (1, 3_600_000), "{value}");
         assert_eq!(
             diagnostics(reading),
-            [
-                (Field::RotationPeriodMs, Cause::BelowLimit),
-                (Field::RotationPeriodMsgs, Cause::BelowLimit)
-            ]
+            [(Field::RotationPeriodMs, Cause::BelowLimit), (Field::RotationPeriodMsgs, Cause::BelowLimit)]
         );
     }
 }
@@ -701,10 +570,7 @@ fn one_below_the_lower_limit_is_the_lower_limit() {
     // P6
     let reading = read_members(r#""rotation_period_ms":3599999"#);
     assert_eq!(usable(reading).rotation_period_ms, 3_600_000);
-    assert_eq!(
-        diagnostics(reading),
-        [(Field::RotationPeriodMs, Cause::BelowLimit)]
-    );
+    assert_eq!(diagnostics(reading), [(Field::RotationPeriodMs, Cause::BelowLimit)]);
 }
 
 #[test]
@@ -722,16 +588,10 @@ fn a_value_above_the_upper_limit_is_the_upper_limit() {
     ] {
         let messages = read_members(&format!(r#""rotation_period_msgs":{value}"#));
         assert_eq!(usable(messages).rotation_period_msgs, 10_000);
-        assert_eq!(
-            diagnostics(messages),
-            [(Field::RotationPeriodMsgs, Cause::AboveLimit)]
-        );
+        assert_eq!(diagnostics(messages), [(Field::RotationPeriodMsgs, Cause::AboveLimit)]);
         let period = read_members(&format!(r#""rotation_period_ms":{value}"#));
         assert_eq!(usable(period).rotation_period_ms, 2_419_200_000);
-        assert_eq!(
-            diagnostics(period),
-            [(Field::RotationPeriodMs, Cause::AboveLimit)]
-        );
+        assert_eq!(diagnostics(period), [(Field::RotationPeriodMs, Cause::AboveLimit)]);
     }
 }
 
@@ -746,19 +606,13 @@ fn a_null_rotation_value_is_the_default_and_no_diagnostic() {
 #[test]
 fn a_rotation_value_that_is_no_integer_is_the_default() {
     // P6
-    for value in [
-        "7.0", "7e0", "7E2", "0.5", "-1.5", "1e-2", "\"7\"", "true", "[7]", "{\"7\":7}",
-    ] {
-        let reading = read_members(&format!(
-            r#""rotation_period_msgs":{value},"rotation_period_ms":{value}"#
-        ));
+    for value in ["7.0", "7e0", "7E2", "0.5", "-1.5", "1e-2", "\"7\"", "true", "[7]", "{\"7\":7}"] {
+        let reading =
+            read_members(&format!(r#""rotation_period_msgs":{value},"rotation_period_ms":{value}"#));
         assert_eq!(usable(reading), DEFAULTS, "{value}");
         assert_eq!(
             diagnostics(reading),
-            [
-                (Field::RotationPeriodMs, Cause::WrongType),
-                (Field::RotationPeriodMsgs, Cause::WrongType)
-            ]
+            [(Field::RotationPeriodMs, Cause::WrongType), (Field::RotationPeriodMsgs, Cause::WrongType)]
         );
     }
 }
@@ -773,15 +627,9 @@ fn the_defaults_obey_the_limits_too() {
         br#"{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_ms":[],"rotation_period_msgs":[]}"#,
     ] {
         let settings = usable(read(content, &low));
-        assert_eq!(
-            (settings.rotation_period_msgs, settings.rotation_period_ms),
-            (50, 1_000)
-        );
+        assert_eq!((settings.rotation_period_msgs, settings.rotation_period_ms), (50, 1_000));
         let settings = usable(read(content, &high));
-        assert_eq!(
-            (settings.rotation_period_msgs, settings.rotation_period_ms),
-            (200, WEEK_MS + 1)
-        );
+        assert_eq!((settings.rotation_period_msgs, settings.rotation_period_ms), (200, WEEK_MS + 1));
     }
 }
 
@@ -798,10 +646,7 @@ fn the_widest_limits_take_the_greatest_values() {
     let limits = Limits::new(1..=u32::MAX, 1..=u64::MAX).unwrap();
     let reading = read(&content(u32::MAX, u64::MAX), &limits);
     let settings = usable(reading);
-    assert_eq!(
-        (settings.rotation_period_msgs, settings.rotation_period_ms),
-        (u32::MAX, u64::MAX)
-    );
+    assert_eq!((settings.rotation_period_msgs, settings.rotation_period_ms), (u32::MAX, u64::MAX));
     assert_eq!(diagnostics(reading), []);
 }
 
@@ -809,12 +654,8 @@ fn the_widest_limits_take_the_greatest_values() {
 fn a_period_above_the_widest_limit_is_reported() {
     // P8: 2⁶⁴ is not taken as written
     let limits = Limits::new(1..=u32::MAX, 1..=u64::MAX).unwrap();
-    let content =
-        br#"{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_ms":18446744073709551616}"#;
-    assert_eq!(
-        diagnostics(read(content, &limits)),
-        [(Field::RotationPeriodMs, Cause::AboveLimit)]
-    );
+    let content = br#"{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_ms":18446744073709551616}"#;
+    assert_eq!(diagnostics(read(content, &limits)), [(Field::RotationPeriodMs, Cause::AboveLimit)]);
 }
 
 #[test]
@@ -837,10 +678,7 @@ fn limits_of_one_value_are_allowed() {
     // P6
     let limits = Limits::new(1..=1, 1..=1).unwrap();
     let settings = usable(read(&content(100, WEEK_MS), &limits));
-    assert_eq!(
-        (settings.rotation_period_msgs, settings.rotation_period_ms),
-        (1, 1)
-    );
+    assert_eq!((settings.rotation_period_msgs, settings.rotation_period_ms), (1, 1));
 }
 
 #[test]
@@ -863,10 +701,7 @@ fn true_under_either_name_turns_state_events_on() {
         r#""encrypt_state_events":null,"io.element.msc4362.encrypt_state_events":true"#,
         r#""encrypt_state_events":1,"io.element.msc4362.encrypt_state_events":true"#,
     ] {
-        assert!(
-            usable(read_members(members)).encrypt_state_events,
-            "{members}"
-        );
+        assert!(usable(read_members(members)).encrypt_state_events, "{members}");
     }
 }
 
@@ -891,18 +726,10 @@ fn any_other_type_is_off_and_reported_under_its_own_name() {
     for value in ["1", "1.0", "\"true\"", "[true]", "{\"true\":true}"] {
         let reading = read_members(&format!(r#""encrypt_state_events":{value}"#));
         assert!(!usable(reading).encrypt_state_events, "{value}");
-        assert_eq!(
-            diagnostics(reading),
-            [(Field::EncryptStateEvents, Cause::WrongType)]
-        );
-        let reading = read_members(&format!(
-            r#""io.element.msc4362.encrypt_state_events":{value}"#
-        ));
+        assert_eq!(diagnostics(reading), [(Field::EncryptStateEvents, Cause::WrongType)]);
+        let reading = read_members(&format!(r#""io.element.msc4362.encrypt_state_events":{value}"#));
         assert!(!usable(reading).encrypt_state_events, "{value}");
-        assert_eq!(
-            diagnostics(reading),
-            [(Field::EncryptStateEventsUnstable, Cause::WrongType)]
-        );
+        assert_eq!(diagnostics(reading), [(Field::EncryptStateEventsUnstable, Cause::WrongType)]);
     }
 }
 
@@ -914,10 +741,8 @@ fn every_value_not_taken_as_written_is_reported_by_field_and_cause() {
     let reading = read_members(
         r#""rotation_period_ms":0,"rotation_period_msgs":20000,"encrypt_state_events":"on","io.element.msc4362.encrypt_state_events":[]"#,
     );
-    let names: Vec<_> = diagnostics(reading)
-        .into_iter()
-        .map(|(field, cause)| (field.key(), cause.name()))
-        .collect();
+    let names: Vec<_> =
+        diagnostics(reading).into_iter().map(|(field, cause)| (field.key(), cause.name())).collect();
     assert_eq!(
         names,
         [
@@ -932,11 +757,7 @@ fn every_value_not_taken_as_written_is_reported_by_field_and_cause() {
 // S3: what a later content may change
 
 fn settings(messages: u32, period_ms: u64, encrypt_state_events: bool) -> Settings {
-    Settings {
-        rotation_period_msgs: messages,
-        rotation_period_ms: period_ms,
-        encrypt_state_events,
-    }
+    Settings { rotation_period_msgs: messages, rotation_period_ms: period_ms, encrypt_state_events }
 }
 
 #[test]
@@ -998,20 +819,13 @@ fn a_later_event_can_turn_state_events_on() {
 /// The effect of a content with these values in a room with 50 messages and 2 hours, and the numbers in force then.
 fn effect_of(policy: ChangePolicy, messages: u32, hours: u64) -> (Effect, u32, u64) {
     let mut storage = Storage::<1>::new();
-    let config = Config {
-        policy,
-        ..Config::default()
-    };
+    let config = Config { policy, ..Config::default() };
     let mut device = device_with(&mut storage, config);
     support::encrypt_room(&mut device, ROOM, 50, 2 * support::HOUR_MS);
     let applied = support::encrypt_room(&mut device, ROOM, messages, hours * support::HOUR_MS);
     let in_force = applied.in_force.unwrap();
     assert_eq!(device.settings(ROOM), applied.in_force);
-    (
-        applied.effect,
-        in_force.rotation_period_msgs,
-        in_force.rotation_period_ms / support::HOUR_MS,
-    )
+    (applied.effect, in_force.rotation_period_msgs, in_force.rotation_period_ms / support::HOUR_MS)
 }
 
 #[test]
@@ -1065,14 +879,8 @@ fn an_absent_value_ratchets_as_its_default() {
 #[test]
 fn values_are_brought_within_the_limits_before_they_are_compared() {
     // S3, P6: "effective" means after all this
-    assert_eq!(
-        effect_of(ChangePolicy::Ratchet, 0, 0),
-        (Effect::Tightened, 1, 1)
-    );
-    assert_eq!(
-        effect_of(ChangePolicy::Follow, u32::MAX, 1_000_000),
-        (Effect::Loosened, 10_000, 28 * 24)
-    );
+    assert_eq!(effect_of(ChangePolicy::Ratchet, 0, 0), (Effect::Tightened, 1, 1));
+    assert_eq!(effect_of(ChangePolicy::Follow, u32::MAX, 1_000_000), (Effect::Loosened, 10_000, 28 * 24));
 }
 
 #[test]
@@ -1082,10 +890,7 @@ fn turning_state_events_on_leaves_the_numbers_unchanged() {
     let mut device = device_with(&mut storage, Config::default());
     device.encryption_event(ROOM, support::MEGOLM).unwrap();
     let applied = device
-        .encryption_event(
-            ROOM,
-            br#"{"algorithm":"m.megolm.v1.aes-sha2","encrypt_state_events":true}"#,
-        )
+        .encryption_event(ROOM, br#"{"algorithm":"m.megolm.v1.aes-sha2","encrypt_state_events":true}"#)
         .unwrap();
     assert_eq!(applied.effect, Effect::Unchanged);
     assert!(applied.in_force.unwrap().encrypt_state_events);
@@ -1095,17 +900,11 @@ fn turning_state_events_on_leaves_the_numbers_unchanged() {
 fn under_freeze_state_events_cannot_be_turned_on() {
     // S3
     let mut storage = Storage::<1>::new();
-    let config = Config {
-        policy: ChangePolicy::Freeze,
-        ..Config::default()
-    };
+    let config = Config { policy: ChangePolicy::Freeze, ..Config::default() };
     let mut device = device_with(&mut storage, config);
     device.encryption_event(ROOM, support::MEGOLM).unwrap();
     let applied = device
-        .encryption_event(
-            ROOM,
-            br#"{"algorithm":"m.megolm.v1.aes-sha2","encrypt_state_events":true}"#,
-        )
+        .encryption_event(ROOM, br#"{"algorithm":"m.megolm.v1.aes-sha2","encrypt_state_events":true}"#)
         .unwrap();
     assert!(!applied.in_force.unwrap().encrypt_state_events);
 }

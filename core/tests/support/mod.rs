@@ -99,10 +99,7 @@ pub(crate) fn device<const N: usize>(storage: &mut Storage<N>) -> Device<'_, Ses
     device_with(storage, Config::default())
 }
 
-pub(crate) fn device_with<const N: usize>(
-    storage: &mut Storage<N>,
-    config: Config,
-) -> Device<'_, Session> {
+pub(crate) fn device_with<const N: usize>(storage: &mut Storage<N>, config: Config) -> Device<'_, Session> {
     let mut device = Device::new(storage, config);
     resync(&mut device);
     device
@@ -130,20 +127,14 @@ pub(crate) fn encrypt_room<S>(
     messages: u32,
     period_ms: u64,
 ) -> Applied {
-    device
-        .encryption_event(room_id, &content(messages, period_ms))
-        .unwrap()
+    device.encryption_event(room_id, &content(messages, period_ms)).unwrap()
 }
 
-pub(crate) const EVENT: Event<'static> = Event {
-    event_type: "m.room.message",
-    content: br#"{"msgtype":"m.text","body":"hello"}"#,
-};
+pub(crate) const EVENT: Event<'static> =
+    Event { event_type: "m.room.message", content: br#"{"msgtype":"m.text","body":"hello"}"# };
 
-pub(crate) const SENDER: SendingDevice<'static> = SendingDevice {
-    sender_key: "WCyqV4SpdPN5ib6QRlbSBPSLlTDZMYWQJLHFfTiQYSk",
-    device_id: "KITCHENLGT",
-};
+pub(crate) const SENDER: SendingDevice<'static> =
+    SendingDevice { sender_key: "WCyqV4SpdPN5ib6QRlbSBPSLlTDZMYWQJLHFfTiQYSk", device_id: "KITCHENLGT" };
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,18 +151,12 @@ pub(crate) enum Sent {
 
 /// A message that the room's session of before carries on.
 pub(crate) const fn goes_on(index: u32) -> Sent {
-    Sent::Encrypted {
-        index,
-        rotation: None,
-    }
+    Sent::Encrypted { index, rotation: None }
 }
 
 /// The first message of a new session.
 pub(crate) const fn rotates(reason: RotationReason) -> Sent {
-    Sent::Encrypted {
-        index: 0,
-        rotation: Some(reason),
-    }
+    Sent::Encrypted { index: 0, rotation: Some(reason) }
 }
 
 /// What the room needs for its next message.
@@ -214,11 +199,7 @@ where
 }
 
 /// Sends a message; a new session cannot be shared with anybody.
-pub(crate) fn send_unshared<C>(
-    device: &mut Device<'_, Session>,
-    clock: &C,
-    room_id: RoomId<'_>,
-) -> Sent
+pub(crate) fn send_unshared<C>(device: &mut Device<'_, Session>, clock: &C, room_id: RoomId<'_>) -> Sent
 where
     C: Clock,
     u64: From<C::T>,
@@ -232,12 +213,8 @@ where
 }
 
 /// Sends so many messages with the session there is.
-pub(crate) fn send_many<C>(
-    device: &mut Device<'_, Session>,
-    clock: &C,
-    room_id: RoomId<'_>,
-    messages: u32,
-) where
+pub(crate) fn send_many<C>(device: &mut Device<'_, Session>, clock: &C, room_id: RoomId<'_>, messages: u32)
+where
     C: Clock,
     u64: From<C::T>,
 {
@@ -296,9 +273,7 @@ pub(crate) fn encrypt(permit: Permit<'_, Session>) -> (u32, Value) {
 pub(crate) fn encrypt_event(permit: Permit<'_, Session>, event: &Event<'_>) -> (u32, Value) {
     let mut scratch = vec![0; 3 * event.content.len() + 1_500];
     let mut out = vec![0; 2 * event.content.len() + 1_200];
-    let encrypted = permit
-        .encrypt(event, &SENDER, &mut scratch, &mut out)
-        .unwrap();
+    let encrypted = permit.encrypt(event, &SENDER, &mut scratch, &mut out).unwrap();
     let content = serde_json::from_slice(&out[..encrypted.length]).unwrap();
     (encrypted.message_index, content)
 }

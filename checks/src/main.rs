@@ -1,0 +1,50 @@
+//! Checks of the tests themselves.
+//!
+//! `rules`: every rule of `docs/rules.md` is cited where it is implemented and where it is tested. `mistakes`: every
+//! mistake of `checks/mistakes.toml`, planted in a copy of the workspace, makes a test fail that cites its rule.
+
+#![forbid(unsafe_code)]
+
+mod citations;
+mod mistakes;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Checks of the tests themselves.
+#[derive(Parser)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Every rule is cited in the core's code and in its tests.
+    Rules,
+    /// Every planted mistake makes a test fail that cites its rule.
+    Mistakes {
+        /// Only the mistakes whose name begins so, such as `T5`.
+        #[arg(default_value = "")]
+        prefix: String,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match CommandLine::parse().command {
+        Command::Rules => citations::check(),
+        Command::Mistakes { prefix } => mistakes::check(&prefix),
+    };
+    match result {
+        Ok(summary) => {
+            println!("{summary}");
+            ExitCode::SUCCESS
+        }
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Plants mistakes in a copy of the workspace, one at a time, and sees that a test which cites the rule fails.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde::Deserialize;
+
+use crate::citations::cites;
+use crate::workspace;
+
+/// The file of mistakes.
+#[derive(Deserialize)]
+struct Mistakes {
+    mistake: Vec<Mistake>,
+}
+
+/// A mistake: a text in a file that is replaced by another.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mistake {
+    /// The rule it breaks, and what goes wrong: `T5 a message too many`.
+    name: String,
+    /// The file, relative to the workspace.
+    file: PathBuf,
+    /// What stands there, once.
+    old: String,
+    /// What the mistake makes of it.
+    new: String,
+    /// The integration test of pawl-core that must fail.
+    test: String,
+}
+
+impl Mistake {
+    fn rule(&self) -> &str {
+        self.name.split(' ').next().unwrap_or_default()
+    }
+}
+
+/// Checks every mistake whose name begins with `prefix`.
+pub(crate) fn check(prefix: &str) -> Result<String, String> {
+    let list = workspace::read(&workspace::root().join("checks/mistakes.toml"))?;
+    let mut list: Mistakes =
+        toml::from_str(&list).map_err(|error| format!("checks/mistakes.toml: {error}"))?;
+    list.mistake.retain(|mistake| mistake.name.starts_with(prefix));
+    if list.mistake.is_empty() {
+        return Err(format!("no mistake is named {prefix}…"));
+    }
+    let copy = workspace::copy()?;
+    for test in list.mistake.iter().map(|mistake| &mistake.test).collect::<BTreeSet<_>>() {
+        let output = cargo_test(&copy, test, false)?;
+        if !output.status.success() {
+            return Err(format!("{test} fails without any mistake:\n{}", text(&output)));
+        }
+    }
+    let mut survivors = String::new();
+    for (number, mistake) in (1..).zip(&list.mistake) {
+        let verdict = try_out(&copy, mistake);
+        println!(
+            "[{number}/{}] {}: {}",
+            list.mistake.len(),
+            mistake.name,
+            verdict.as_deref().unwrap_or("NOT FOUND")
+        );
+        if let Err(why) = verdict {
+            let _ = writeln!(survivors, "{}: {why}", mistake.name);
+        }
+    }
+    if survivors.is_empty() {
+        Ok(format!("{} planted mistakes, each found by a test that cites its rule", list.mistake.len()))
+    } else {
+        Err(survivors)
+    }
+}
+
+/// Plants one mistake, runs its test, and takes the mistake out again. Says which test found it.
+fn try_out(copy: &Path, mistake: &Mistake) -> Result<String, String> {
+    let path = copy.join(&mistake.file);
+    let sound = workspace::read(&path)?;
+    if sound.matches(&mistake.old).count() != 1 {
+        return Err(format!("`old` does not stand exactly once in {}", mistake.file.display()));
+    }
+    workspace::write(&path, sound.replace(&mistake.old, &mistake.new).as_bytes())?;
+    let verdict = run(copy, mistake);
+    workspace::write(&path, sound.as_bytes())?;
+    verdict
+}
+
+fn run(copy: &Path, mistake: &Mistake) -> Result<String, String> {
+    let built = cargo_test(copy, &mistake.test, true)?;
+    if !built.status.success() {
+        return Err(format!("it does not compile:\n{}", text(&built)));
+    }
+    let output = cargo_test(copy, &mistake.test, false)?;
+    if output.status.success() {
+        return Err(format!("{} does not notice", mistake.test));
+    }
+    let (output, rule) = (text(&output), mistake.rule());
+    let tests = workspace::read(&copy.join(format!("core/tests/{}.rs", mistake.test)))?;
+    let failed_test = output
+        .lines()
+        .filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"))
+        .find(|test| cites(body(&tests, test), rule));
+    let failed_vector =
+        || output.lines().filter_map(vector).find(|vector| cites(&vector_rules(copy, vector), rule));
+    match failed_test.map(str::to_owned).or_else(|| Some(format!("vector {}", failed_vector()?))) {
+        Some(found_by) => Ok(found_by),
+        None => Err(format!("tests fail, but none of them cites {rule}:\n{output}")),
+    }
+}
+
+fn cargo_test(copy: &Path, test: &str, only_build: bool) -> Result<Output, String> {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["test", "--quiet", "-p", "pawl-core", "--test", test]).current_dir(copy);
+    command.env("CARGO_TARGET_DIR", copy.with_file_name("target"));
+    if only_build {
+        command.arg("--no-run");
+    } else {
+        command.args(["--", "--format=pretty"]);
+    }
+    command.output().map_err(|error| format!("cannot run cargo: {error}"))
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// A test function with the comments above it: from the end of what stands before to the next test.
+fn body<'t>(tests: &'t str, test: &str) -> &'t str {
+    let name = test.rsplit("::").next().unwrap_or(test);
+    let Some(begin) = tests.find(&format!("fn {name}(")) else {
+        return "";
+    };
+    let above = tests[..begin].rfind("\n}\n").map_or(0, |end| end + 3);
+    let end = tests[begin..].find("\n}\n").map_or(tests.len(), |length| begin + length);
+    &tests[above..end]
+}
+
+/// The name of the vector that a line of the vectors test complains about.
+fn vector(line: &str) -> Option<&str> {
+    let (path, _) = line.split_once(": expected ")?;
+    path.rsplit('/').next()
+}
+
+fn vector_rules(copy: &Path, vector: &str) -> String {
+    let bytes = fs::read(copy.join("vectors/settings").join(vector)).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,53 @@
+//! The workspace's files, and a copy of them to plant mistakes in.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The workspace's root.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
+}
+
+/// The files that git knows or would take, relative to the root.
+pub(crate) fn files() -> Result<Vec<PathBuf>, String> {
+    let output = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard", "-z"])
+        .current_dir(root())
+        .output()
+        .map_err(|error| format!("cannot run git: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("git ls-files failed: {}", String::from_utf8_lossy(&output.stderr)));
+    }
+    let names = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(names.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect())
+}
+
+/// Reads a text file of the workspace.
+pub(crate) fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
+
+/// Writes a file, making its folder.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+    }
+    fs::write(path, bytes).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+/// Brings a copy of the workspace up to date below `target/`, and returns where it is. Files that have not changed are
+/// left alone, so that cargo builds only what a mistake touches.
+pub(crate) fn copy() -> Result<PathBuf, String> {
+    let (root, copy) = (root(), root().join("target/mistakes/workspace"));
+    for name in files()? {
+        let Ok(bytes) = fs::read(root.join(&name)) else {
+            continue; // listed by git and deleted in the work tree
+        };
+        let place = copy.join(&name);
+        if fs::read(&place).ok().as_ref() != Some(&bytes) {
+            write(&place, &bytes)?;
+        }
+    }
+    Ok(copy)
+}
