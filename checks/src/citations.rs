@@ -4,10 +4,10 @@ use std::path::Path;
 
 use crate::workspace;
 
-/// Where a rule may be implemented: by its letter, folders whose code cites it.
+/// Where rules are implemented.
 const CODE: &str = "core/src";
 
-/// Where a rule may be tested.
+/// Where they are tested.
 const TESTS: [&str; 3] = ["core/tests", "vectors/settings", "sim-host/tests"];
 
 /// Checks every rule of `docs/rules.md`.

@@ -150,6 +150,8 @@ pub enum Value<'a> {
 pub struct Member<'a> {
     /// The key.
     pub key: Text<'a>,
+    /// Where the key's opening quote stands in the input, as a byte offset.
+    pub key_start: usize,
     /// The value.
     pub value: Value<'a>,
     /// Where the value stands in the input, as a range of byte offsets.
@@ -207,6 +209,7 @@ impl<'a> ObjectReader<'a> {
                 return self.end();
             }
         }
+        let key_start = self.offset();
         let key = self.input.key()?;
         let value_start = self.offset();
         let value = match self.input.value()? {
@@ -219,7 +222,7 @@ impl<'a> ObjectReader<'a> {
                 }
             }
         };
-        Ok(Some(Member { key, value, value_start, value_end: self.offset() }))
+        Ok(Some(Member { key, key_start, value, value_start, value_end: self.offset() }))
     }
 
     /// How many bytes have been read. After an error, about where it was found.
@@ -273,6 +276,11 @@ struct Nesting {
 }
 
 impl Nesting {
+    /// One bracket is open inside the outermost object.
+    fn inside(bracket: Bracket) -> Self {
+        Nesting { curly: u64::from(bracket == Bracket::Curly), depth: 2 }
+    }
+
     fn open(&mut self, bracket: Bracket) -> Result<(), JsonError> {
         if self.depth >= MAX_DEPTH {
             return Err(JsonError::TooDeep);
@@ -440,8 +448,7 @@ impl<'a> Input<'a> {
 
     /// The rest of an array or object whose opening bracket is taken, up to and with its closing one.
     fn skip_nested(&mut self, bracket: Bracket) -> Result<(), JsonError> {
-        let mut nesting = Nesting { curly: 0, depth: 1 };
-        nesting.open(bracket)?;
+        let mut nesting = Nesting::inside(bracket);
         let mut just_opened = true;
         while let Some(bracket) = nesting.innermost() {
             self.skip_white_space();

@@ -216,6 +216,23 @@ pub enum Malformed {
     AlgorithmNotAString,
 }
 
+impl Malformed {
+    /// A stable name: `too_long`, `too_deep`, `not_json`, `not_an_object`, `duplicate_key`, `algorithm_missing`,
+    /// `algorithm_not_a_string`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Malformed::Json(JsonError::TooLong) => "too_long",
+            Malformed::Json(JsonError::TooDeep) => "too_deep",
+            Malformed::Json(JsonError::NotUtf8 | JsonError::Syntax) => "not_json",
+            Malformed::Json(JsonError::NotAnObject) => "not_an_object",
+            Malformed::DuplicateKey => "duplicate_key",
+            Malformed::AlgorithmMissing => "algorithm_missing",
+            Malformed::AlgorithmNotAString => "algorithm_not_a_string",
+        }
+    }
+}
+
 impl From<JsonError> for Malformed {
     fn from(error: JsonError) -> Self {
         Malformed::Json(error)

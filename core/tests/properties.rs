@@ -156,10 +156,8 @@ fn agrees(read: Read<'_>, value: &Value) -> bool {
         | (Read::String(_), Value::String(_)) => true,
         (Read::Bool(read), Value::Bool(value)) => read == *value,
         (Read::Integer(read), Value::Number(value)) => match value.as_u64() {
-            Some(value) => !read.negative && read.magnitude == value,
-            None => {
-                read.negative && value.as_i64().is_some_and(|value| value.unsigned_abs() == read.magnitude)
-            }
+            Some(value) => !read.negative && read.magnitude == Some(value),
+            None => read.negative && value.as_i64().map(i64::unsigned_abs) == read.magnitude,
         },
         (Read::Fractional, Value::Number(value)) => value.is_f64(),
         _ => false,
@@ -343,8 +341,6 @@ proptest! {
     ) {
         let value = value >> shift;
         let (lower, upper) = (*limits.period_ms().start(), *limits.period_ms().end());
-        // No integer beyond 64 bits, so that only `a_period_above_the_widest_limit_is_reported` is about those.
-        prop_assume!(value < 1 << 64 || upper < u64::MAX);
         let content = format!(r#"{{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_ms":{value}}}"#);
         let Reading::Usable(settings, diagnostics) = read(content.as_bytes(), &limits) else {
             panic!("{content} is usable");

@@ -814,31 +814,48 @@ fn while_the_session_can_go_on_none_is_made() {
     assert!(matches!(decide_without_sessions(&mut device, &clock), Ok(Decision::Encrypt(_))));
 }
 
+/// A session that counts how many of its kind were dropped.
+struct Counted<'a>(&'a Cell<u32>);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() + 1);
+    }
+}
+
+fn start_counted<'c>(device: &mut Device<'_, Counted<'c>>, dropped: &'c Cell<u32>) {
+    let decision =
+        device.at(&Millis::showing(0)).unwrap().decide(ROOM, || Ok::<_, Infallible>(Counted(dropped)));
+    assert!(matches!(decision, Ok(Decision::Share(_))));
+}
+
 #[test]
 fn a_session_is_dropped_when_it_is_replaced_and_when_its_room_is_forgotten() {
     // T4, K3: dropping is what wipes its secrets
-    struct Counted<'a>(&'a Cell<u32>);
-    impl Drop for Counted<'_> {
-        fn drop(&mut self) {
-            self.0.set(self.0.get() + 1);
-        }
-    }
     let dropped = Cell::new(0);
-    let (clock, mut storage) = (Millis::showing(0), RoomStorage::<Counted<'_>, 1>::new());
+    let mut storage = RoomStorage::<Counted<'_>, 1>::new();
     let mut device = Device::new(&mut storage, Config::default());
     encrypt_room(&mut device, ROOM, 100, WEEK_MS);
-    let start = |device: &mut Device<'_, _>| {
-        let decision = device.at(&clock).unwrap().decide(ROOM, || Ok::<_, Infallible>(Counted(&dropped)));
-        assert!(matches!(decision, Ok(Decision::Share(_))));
-    };
-    start(&mut device);
+    start_counted(&mut device, &dropped);
     assert_eq!(dropped.get(), 0);
     let _ = device.request_rotation(ROOM);
     assert_eq!(dropped.get(), 0);
-    start(&mut device);
+    start_counted(&mut device, &dropped);
     assert_eq!(dropped.get(), 1);
     assert!(device.forget(ROOM));
     assert_eq!(dropped.get(), 2);
+}
+
+#[test]
+fn a_new_device_drops_the_sessions_that_its_storage_held() {
+    // K1
+    let dropped = Cell::new(0);
+    let mut storage = RoomStorage::<Counted<'_>, 1>::new();
+    let mut device = Device::new(&mut storage, Config::default());
+    encrypt_room(&mut device, ROOM, 100, WEEK_MS);
+    start_counted(&mut device, &dropped);
+    let _ = Device::new(&mut storage, Config::default());
+    assert_eq!(dropped.get(), 1);
 }
 
 // What is written

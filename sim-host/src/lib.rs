@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod explain;
 pub mod kiosk;
 pub mod observer;
 pub mod olm;

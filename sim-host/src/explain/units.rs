@@ -1,0 +1,56 @@
+//! Numbers and lengths of time as people read them.
+
+/// A number with its thousands set apart.
+pub(super) fn grouped(number: u64) -> String {
+    if number < 1_000 {
+        return number.to_string();
+    }
+    format!("{},{:03}", grouped(number / 1_000), number % 1_000)
+}
+
+/// A number of messages.
+pub(super) fn messages(number: u64) -> String {
+    format!("{} {}", grouped(number), if number == 1 { "message" } else { "messages" })
+}
+
+/// A length of time, exactly: `24 days 20 h 31 min 23 s 648 ms`.
+pub(super) fn duration(ms: u64) -> String {
+    const UNITS: [(u64, &str, &str); 5] = [
+        (86_400_000, "day", "days"),
+        (3_600_000, "hour", "hours"),
+        (60_000, "minute", "minutes"),
+        (1_000, "second", "seconds"),
+        (1, "ms", "ms"),
+    ];
+    let mut rest = ms;
+    let mut parts = Vec::new();
+    for (unit_ms, one, more) in UNITS {
+        let count = rest / unit_ms;
+        rest %= unit_ms;
+        if count > 0 {
+            parts.push(format!("{} {}", grouped(count), if count == 1 { one } else { more }));
+        }
+    }
+    if parts.is_empty() { "0 ms".to_owned() } else { parts.join(" ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{duration, grouped, messages};
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_234_056), "1,234,056");
+        assert_eq!(messages(1), "1 message");
+        assert_eq!(messages(10_000), "10,000 messages");
+    }
+
+    #[test]
+    fn a_duration_is_exact() {
+        assert_eq!(duration(0), "0 ms");
+        assert_eq!(duration(604_800_000), "7 days");
+        assert_eq!(duration(3_600_000), "1 hour");
+        assert_eq!(duration(2_147_483_648), "24 days 20 hours 31 minutes 23 seconds 648 ms");
+    }
+}
