@@ -3,7 +3,7 @@
 //! The clock is an [`embedded_time::Clock`] of 32 or 64 bits at any constant rate. Its instants are never compared
 //! with each other: at a distance of half the range their order is not an order. [`Timeline`] takes the ticks since
 //! the last reading instead and adds them up, so a 32-bit clock may wrap as often as it likes, if it is read often
-//! enough ([`longest_read_interval_ms`]). The timeline never goes back; when the clock did, what is known about ages
+//! enough ([`TickRate::longest_read_interval_ms`]). The timeline never goes back; when the clock did, what is known about ages
 //! is void, and an epoch that sessions remember says so (C3).
 
 use embedded_time::Clock;
@@ -52,31 +52,88 @@ pub enum Sleep {
     Unknown,
 }
 
-/// Ticks of a clock as milliseconds, worked out when the program is compiled.
-struct Rate<C>(core::marker::PhantomData<C>);
+/// A step forward of this many milliseconds, 146 million years, or more is a fault of the clock.
+const LONGEST_STEP_MS: u64 = 1 << 62;
 
-impl<C: Clock> Rate<C> {
-    /// A tick is `NUMERATOR / DENOMINATOR` milliseconds, in lowest terms.
-    const NUMERATOR: u64 = Self::MS_PER_TICK.0;
-    const DENOMINATOR: u64 = Self::MS_PER_TICK.1;
+/// How a counter counts: what one of its ticks is in milliseconds, and whether it wraps.
+///
+/// For an [`embedded_time::Clock`] it is worked out when the program is compiled; [`new`](TickRate::new) is for a
+/// counter whose rate is known only when the device runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct TickRate {
+    /// A tick is `numerator / denominator` milliseconds, in lowest terms.
+    numerator: u64,
+    denominator: u64,
+    /// Whether the counter has 32 bits, and so wraps in a device's life.
+    wraps: bool,
+}
 
-    const MS_PER_TICK: (u64, u64) = {
+/// On a counter of 32 bits, a difference of this many ticks or more is a step back (C3).
+const HALF_RANGE: u64 = 1 << 31;
+
+impl TickRate {
+    /// A counter of 32 or 64 bits with so many ticks a second; `None` when that is 0.
+    #[must_use]
+    pub const fn new(ticks_per_second: u32, width: CounterWidth) -> Option<Self> {
+        Self::in_lowest_terms(1_000, ticks_per_second as u64, matches!(width, CounterWidth::Bits32))
+    }
+
+    /// The rate of a clock.
+    const fn of<C: Clock>() -> Self {
         let numerator = *C::SCALING_FACTOR.numerator() as u64 * 1_000;
         let denominator = *C::SCALING_FACTOR.denominator() as u64;
-        assert!(numerator > 0 && denominator > 0, "a clock's SCALING_FACTOR must be above 0");
+        match Self::in_lowest_terms(numerator, denominator, size_of::<C::T>() < size_of::<u64>()) {
+            Some(rate) => rate,
+            None => panic!("a clock's SCALING_FACTOR is 0 or too odd a fraction"), // when it is compiled
+        }
+    }
+
+    const fn in_lowest_terms(numerator: u64, denominator: u64, wraps: bool) -> Option<Self> {
+        if numerator == 0 || denominator == 0 {
+            return None;
+        }
         let divisor = greatest_common_divisor(numerator, denominator);
         let (numerator, denominator) = (numerator / divisor, denominator / divisor);
         // So that what is left over after whole milliseconds fits 64 bits when it is added up.
-        let greatest = (numerator + 1).checked_mul(denominator);
-        assert!(greatest.is_some(), "a clock's SCALING_FACTOR is too odd a fraction");
-        (numerator, denominator)
-    };
+        match (numerator + 1).checked_mul(denominator) {
+            Some(_) => Some(TickRate { numerator, denominator, wraps }),
+            None => None,
+        }
+    }
 
-    /// Whether the clock's counter has 32 bits and so wraps in a device's life.
-    const WRAPS: bool = size_of::<C::T>() < size_of::<u64>();
+    /// The longest time between two readings with which the counter is carried on correctly, in milliseconds of true
+    /// time: less than half its range (C2). `None`: read it as seldom as you like.
+    #[must_use]
+    pub const fn longest_read_interval_ms(&self) -> Option<u64> {
+        if self.wraps {
+            // An interval of `n` ticks can be seen as `n + 1`, and half the range is already a step back.
+            Some((HALF_RANGE - 2).saturating_mul(self.numerator) / self.denominator)
+        } else {
+            None
+        }
+    }
 
-    /// A difference of this many ticks or more is a step back (C3).
-    const HALF_RANGE: u64 = 1 << 31;
+    /// The ticks from one reading to the next; `None` when the counter went back (C3).
+    const fn ticks_between(&self, last: u64, ticks: u64) -> Option<u64> {
+        if self.wraps {
+            // Both are 32 bits wide, so their difference is right modulo 2³².
+            let elapsed = ticks.wrapping_sub(last) & u32::MAX as u64;
+            if elapsed < HALF_RANGE { Some(elapsed) } else { None }
+        } else {
+            ticks.checked_sub(last)
+        }
+    }
+}
+
+/// The width of a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum CounterWidth {
+    /// 32 bits: it wraps.
+    Bits32,
+    /// 64 bits: it does not.
+    Bits64,
 }
 
 const fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
@@ -86,16 +143,10 @@ const fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
     a
 }
 
-/// The longest time between two readings with which a clock of type `C` is carried on correctly, in milliseconds of
-/// true time: less than half its range (C2). `None`: read it as seldom as you like.
+/// The longest time between two readings of a clock of type `C`, as [`TickRate::longest_read_interval_ms`].
 #[must_use]
 pub const fn longest_read_interval_ms<C: Clock>() -> Option<u64> {
-    if Rate::<C>::WRAPS {
-        // An interval of `n` ticks can be seen as `n + 1`, and half the range is already a step back.
-        Some((Rate::<C>::HALF_RANGE - 2).saturating_mul(Rate::<C>::NUMERATOR) / Rate::<C>::DENOMINATOR)
-    } else {
-        None
-    }
+    TickRate::of::<C>().longest_read_interval_ms()
 }
 
 /// Milliseconds since the first reading, carried on from one reading of the clock to the next.
@@ -121,6 +172,7 @@ impl Timeline {
     ///
     /// # Errors
     /// Any error of the clock, and [`ClockError::Exhausted`]; nothing changes then (C4).
+    #[inline]
     pub fn read<C>(&mut self, clock: &C) -> Result<Now, ClockError>
     where
         C: Clock,
@@ -128,12 +180,22 @@ impl Timeline {
     {
         let instant = clock.try_now().map_err(|_| ClockError::Unreadable)?;
         let ticks = u64::from(instant.duration_since_epoch().integer());
-        match self.last_ticks.map_or(Some(0), |last| ticks_since::<C>(last, ticks)) {
-            Some(elapsed) => self.advance::<C>(elapsed),
+        self.carry_on(ticks, const { TickRate::of::<C>() })
+    }
+
+    /// Carries the timeline on to a reading of a counter that is not an [`embedded_time::Clock`]. All readings are of
+    /// one counter, and those of a 32-bit counter are below 2³².
+    ///
+    /// # Errors
+    /// [`ClockError::Exhausted`]; nothing changes then.
+    #[inline]
+    pub fn carry_on(&mut self, ticks: u64, rate: TickRate) -> Result<Now, ClockError> {
+        match self.last_ticks.map_or(Some(0), |last| rate.ticks_between(last, ticks)) {
+            Some(elapsed) => self.advance(elapsed, rate)?,
             None => self.forget_ages()?,
         }
         self.last_ticks = Some(ticks);
-        Ok(Now { tick_begin_ms: self.ms, tick_end_ms: self.tick_end_ms::<C>(), epoch: self.epoch })
+        Ok(Now { tick_begin_ms: self.ms, tick_end_ms: self.tick_end_ms(rate), epoch: self.epoch })
     }
 
     /// Takes account of time that the clock did not show (C5).
@@ -142,10 +204,7 @@ impl Timeline {
     /// [`ClockError::Exhausted`].
     pub fn slept(&mut self, sleep: Sleep) -> Result<(), ClockError> {
         match sleep {
-            Sleep::KnownMs(ms) => {
-                self.ms = self.ms.saturating_add(ms);
-                Ok(())
-            }
+            Sleep::KnownMs(ms) => self.add_ms(ms),
             Sleep::Unknown => self.forget_ages(),
         }
     }
@@ -156,31 +215,36 @@ impl Timeline {
         Ok(())
     }
 
-    fn advance<C: Clock>(&mut self, ticks: u64) {
-        let (numerator, denominator) = (Rate::<C>::NUMERATOR, Rate::<C>::DENOMINATOR);
-        // This does not overflow, by the check in `Rate`; `whole` does when time itself leaves 64 bits.
-        let part = (ticks % denominator).saturating_mul(numerator).saturating_add(self.fraction);
-        let whole = (ticks / denominator).saturating_mul(numerator).saturating_add(part / denominator);
-        self.ms = self.ms.saturating_add(whole);
-        self.fraction = part % denominator;
+    #[inline]
+    fn advance(&mut self, ticks: u64, rate: TickRate) -> Result<(), ClockError> {
+        let TickRate { numerator, denominator, .. } = rate;
+        // No denominator is 0, and the remainder does not overflow, by the check in `TickRate`; `whole` does only
+        // where the timeline itself does.
+        let remainder = ticks.checked_rem(denominator).unwrap_or_default();
+        let part = remainder.saturating_mul(numerator).saturating_add(self.fraction);
+        let whole = ticks.checked_div(denominator).unwrap_or_default().saturating_mul(numerator);
+        self.add_ms(whole.saturating_add(part.checked_div(denominator).unwrap_or_default()))?;
+        self.fraction = part.checked_rem(denominator).unwrap_or_default();
+        Ok(())
     }
 
-    fn tick_end_ms<C: Clock>(&self) -> u64 {
-        let (numerator, denominator) = (Rate::<C>::NUMERATOR, Rate::<C>::DENOMINATOR);
+    /// A step that nobody can have lived through, or that 64 bits cannot hold, is a fault of the clock: it makes ages
+    /// unknown and adds nothing. At its end the timeline would stand still, and no session would grow old any more.
+    #[inline]
+    fn add_ms(&mut self, ms: u64) -> Result<(), ClockError> {
+        match self.ms.checked_add(ms) {
+            Some(sum) if ms < LONGEST_STEP_MS => self.ms = sum,
+            _ => self.forget_ages()?,
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn tick_end_ms(&self, TickRate { numerator, denominator, .. }: TickRate) -> u64 {
         if numerator <= denominator {
             return self.ms; // C2: only a tick longer than a millisecond runs to its end
         }
-        self.ms.saturating_add(numerator.saturating_add(self.fraction).div_ceil(denominator))
-    }
-}
-
-/// The ticks from one reading to the next; `None` when the clock went back (C3).
-fn ticks_since<C: Clock>(last: u64, ticks: u64) -> Option<u64> {
-    if Rate::<C>::WRAPS {
-        // Both are 32 bits wide, so their difference is right modulo 2³².
-        let elapsed = ticks.wrapping_sub(last) & u64::from(u32::MAX);
-        (elapsed < Rate::<C>::HALF_RANGE).then_some(elapsed)
-    } else {
-        ticks.checked_sub(last)
+        let to_end = numerator.saturating_add(self.fraction).saturating_add(denominator.saturating_sub(1));
+        self.ms.saturating_add(to_end.checked_div(denominator).unwrap_or_default())
     }
 }

@@ -4,13 +4,12 @@
 //! every room that is not in the table (K1), so nothing that is lost turns into plaintext.
 
 use embedded_time::Clock;
+use zeroize::Zeroize;
 
-use crate::clock::{ClockError, Now, Sleep, Timeline};
+use crate::clock::{ClockError, Now, Sleep, TickRate, Timeline};
 use crate::event::{self, WriteError};
 use crate::membership::{Membership, PreviousMembership, is_departure, shares_history};
-use crate::room::{
-    BlockReason, DecideError, Decision, Effect, PlaintextPermit, Room, SessionNumbers, ShareRequest,
-};
+use crate::room::{BlockReason, DecideError, Decision, Effect, PlaintextPermit, Room, ShareRequest};
 use crate::rooms::{RoomId, RoomStorage, Rooms};
 use crate::rotation::RotationReason;
 use crate::session::OutboundSession;
@@ -68,9 +67,10 @@ pub enum Noted {
     /// The room is not in the table, so the event has no effect, now or later. What a room is before its first
     /// encryption event is not kept; report it again after that event.
     NotTracked,
-    /// The session, if there is one, can go on.
+    /// The event by itself ends no session: it is none that does, or there is no session. One that has to be replaced
+    /// for an earlier event still has to be.
     NoEffect,
-    /// The session is replaced before the next message.
+    /// The room's session is replaced before the next message.
     EndsSession,
 }
 
@@ -156,7 +156,6 @@ pub struct Device<'a, S> {
     timeline: Timeline,
     knowledge: Knowledge,
     resync: Resync,
-    numbers: SessionNumbers,
     rooms: Rooms<'a, S>,
 }
 
@@ -164,13 +163,21 @@ impl<'a, S> Device<'a, S> {
     /// A device on its first start. It knows of no room, and knows that it does not: until a resync has ended, every
     /// room that is not in the table is blocked (K1). Whatever `storage` held is dropped.
     pub fn new<const N: usize>(storage: &'a mut RoomStorage<S, N>, config: Config) -> Self {
+        Self::with_capacity(storage, N, config)
+    }
+
+    /// The same with a table of fewer rooms than the storage has places for.
+    pub fn with_capacity<const N: usize>(
+        storage: &'a mut RoomStorage<S, N>,
+        capacity: usize,
+        config: Config,
+    ) -> Self {
         Device {
             config,
             timeline: Timeline::new(),
             knowledge: Knowledge::Incomplete(BlockReason::StateUnknown),
             resync: Resync::NotBegun,
-            numbers: SessionNumbers::default(),
-            rooms: Rooms::new(storage),
+            rooms: Rooms::new(storage, capacity),
         }
     }
 
@@ -206,7 +213,9 @@ impl<'a, S> Device<'a, S> {
         self.note(room_id, |room| departure && room.end_session(RotationReason::Departure))
     }
 
-    /// Takes an `m.room.history_visibility` event by the value of its `history_visibility` (E3).
+    /// Takes an `m.room.history_visibility` event by the value of its `history_visibility` (E3). A room is tracked from
+    /// its first encryption event on; what is reported before has no effect and is to be reported again.
+    #[must_use = "a visibility that is not tracked has to be reported again"]
     pub fn history_visibility_event(&mut self, room_id: RoomId<'_>, history_visibility: &str) -> Noted {
         let shared_history = shares_history(history_visibility);
         self.note(room_id, |room| room.set_shared_history(shared_history))
@@ -287,23 +296,37 @@ impl<'a, S> Device<'a, S> {
         self.timeline.slept(sleep)
     }
 
-    /// Reads the clock. What depends on the time is asked of the [`Moment`], which borrows the device: no old reading
-    /// can be used.
+    /// Reads the clock. What depends on the time is asked of the [`Moment`], which borrows the device, so there is never
+    /// more than one reading to go by; ask it at once. A device is given one clock for all its life.
     ///
     /// # Errors
-    /// The clock could not be read: nothing is sent, nothing has changed (C4).
+    /// The clock could not be read, or [`ClockError::Exhausted`]: nothing is sent, nothing has changed (C4).
     pub fn at<C>(&mut self, clock: &C) -> Result<Moment<'_, S>, ClockError>
     where
         C: Clock,
         u64: From<C::T>,
     {
         let now = self.timeline.read(clock)?;
+        Ok(self.moment(now))
+    }
+
+    /// The same with a reading of a counter that is not an [`embedded_time::Clock`], as
+    /// [`Timeline::carry_on`](crate::clock::Timeline::carry_on). A device uses one counter for all its life.
+    ///
+    /// # Errors
+    /// [`ClockError::Exhausted`].
+    pub fn at_ticks(&mut self, ticks: u64, rate: TickRate) -> Result<Moment<'_, S>, ClockError> {
+        let now = self.timeline.carry_on(ticks, rate)?;
+        Ok(self.moment(now))
+    }
+
+    fn moment(&mut self, now: Now) -> Moment<'_, S> {
         let absent = match self.knowledge {
             Knowledge::Incomplete(cause) => Some(cause), // T2
             Knowledge::Complete if !self.config.plaintext => Some(BlockReason::PlaintextForbidden), // K6
             Knowledge::Complete => None,
         };
-        Ok(Moment { now, absent, numbers: &mut self.numbers, rooms: self.rooms.reborrow() })
+        Moment { now, absent, rooms: self.rooms.reborrow() }
     }
 
     /// The settings in force in a room; `None` if it has none.
@@ -339,8 +362,8 @@ impl<'a, S> Device<'a, S> {
 
 impl<S: OutboundSession> Device<'_, S> {
     /// Writes the content of the `m.room_key` event for a request: the key of its session from the current index on.
-    /// Returns its length in bytes, at most 600 where JSON escapes nothing in the room ID. The content is a secret: it
-    /// goes to devices by Olm and is wiped.
+    /// Returns its length in bytes, at most 720 where JSON escapes nothing in the room ID. The content is a secret: it
+    /// goes to devices by Olm, and the caller wipes it. After an error `out` is wiped.
     ///
     /// # Errors
     /// The session was replaced in the meantime, or the buffer is too small.
@@ -349,7 +372,10 @@ impl<S: OutboundSession> Device<'_, S> {
         let (session, shared_history) =
             room.session(request.session_number).ok_or(RoomKeyError::SessionReplaced)?;
         let room_id = self.rooms.room_id(request.slot).ok_or(RoomKeyError::SessionReplaced)?;
-        event::write_room_key(session, room_id, shared_history, out).map_err(RoomKeyError::Write)
+        event::write_room_key(session, room_id, shared_history, out).map_err(|error| {
+            out.zeroize(); // part of the key may stand in it
+            RoomKeyError::Write(error)
+        })
     }
 }
 
@@ -359,7 +385,6 @@ pub struct Moment<'a, S> {
     now: Now,
     /// What stands for a room that is not in the table: a reason why it is blocked, or plaintext.
     absent: Option<BlockReason>,
-    numbers: &'a mut SessionNumbers,
     rooms: Rooms<'a, S>,
 }
 
@@ -377,13 +402,21 @@ impl<'a, S> Moment<'a, S> {
         room_id: RoomId<'_>,
         create: impl FnOnce() -> Result<S, E>,
     ) -> Result<Decision<'a, S>, DecideError<E>> {
-        let slot = self.rooms.find(room_id);
-        match slot.and_then(|slot| Some((slot, self.rooms.into_row(slot)?))) {
-            Some((slot, (room_id, room))) => room.decide(room_id, slot, self.now, self.numbers, create),
-            None => Ok(match self.absent {
+        let Some(slot) = self.rooms.find(room_id) else {
+            return Ok(match self.absent {
                 Some(reason) => Decision::Blocked(reason),           // T2
                 None => Decision::Plaintext(PlaintextPermit::new()), // T1
-            }),
+            });
+        };
+        match self.rooms.into_row(slot) {
+            Some((room_id, room, numbers)) => room.decide(room_id, slot, self.now, numbers, create),
+            None => Ok(Decision::Blocked(BlockReason::StateUnknown)), // every slot that is found has a row
         }
+    }
+}
+
+impl<S> core::fmt::Debug for Moment<'_, S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Moment").field("now", &self.now).finish_non_exhaustive()
     }
 }

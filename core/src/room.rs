@@ -128,6 +128,7 @@ pub struct ShareRequest {
 }
 
 /// What a message to a room needs.
+#[derive(Debug)]
 #[must_use = "a message is sent by using the permit in here, or not at all"]
 pub enum Decision<'a, S> {
     /// The room is not encrypted: the message goes out as it is (T1).
@@ -142,6 +143,7 @@ pub enum Decision<'a, S> {
 
 /// Leave to send one message to a room that is not encrypted. It borrows the device, so the room cannot become
 /// encrypted while it is held; hand the message to the transport, then drop it.
+#[derive(Debug)]
 #[must_use]
 pub struct PlaintextPermit<'a> {
     _device: PhantomData<&'a mut ()>,
@@ -154,11 +156,18 @@ impl PlaintextPermit<'_> {
 }
 
 /// Leave to encrypt one message. It borrows the room: nothing can happen to the session between the decision and
-/// its use, and it cannot be used twice or kept. Dropped unused, nothing was sent and nothing is counted.
+/// its use, and it cannot be used twice. Use or drop it at once, never across a wait: the age it was given for is that of
+/// the clock's last reading. Dropped unused, nothing was sent and nothing is counted.
 #[must_use = "a permit is used to encrypt one message; dropped, nothing was sent"]
 pub struct Permit<'a, S> {
     room_id: RoomId<'a>,
     outbound: &'a mut Outbound<S>,
+}
+
+impl<S> core::fmt::Debug for Permit<'_, S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Permit").field("room_id", &self.room_id).finish_non_exhaustive()
+    }
 }
 
 /// An `m.room.encrypted` content that was written.
@@ -202,9 +211,9 @@ impl<E: core::error::Error> core::error::Error for EncryptError<E> {}
 impl<S: OutboundSession> Permit<'_, S> {
     /// Counts the message, encrypts it and writes the content of its `m.room.encrypted` event to `out`.
     ///
-    /// `scratch` holds the payload and behind it the ciphertext, and is wiped in the end. For a content of *n* bytes
-    /// `3n + 1,500` bytes of scratch and `2n + 1,200` of `out` are always enough when the event's type, the room ID
-    /// and the device's ID hold no character that JSON escapes.
+    /// `scratch` holds the payload and behind it the ciphertext, and is wiped in the end. For a content of *n* bytes,
+    /// `3n + 1,500` bytes of scratch and `2n + 1,300` of `out` are enough where the event's type, the room ID and the
+    /// device ID have at most 255 bytes each and hold no character that JSON escapes.
     ///
     /// # Errors
     /// Whatever goes wrong, the message stays counted (T9).
@@ -431,14 +440,17 @@ impl<S> Room<S> {
     }
 }
 
-/// Numbers for sessions, each used once in the life of a device, so that a [`ShareRequest`] for a session that was
+/// Numbers for sessions, each used once in the life of a storage, so that a [`ShareRequest`] for a session that was
 /// replaced, or whose room was forgotten, is never taken for another.
-#[derive(Default)]
 pub(crate) struct SessionNumbers {
     last: u32,
 }
 
 impl SessionNumbers {
+    pub(crate) const fn new() -> Self {
+        SessionNumbers { last: 0 }
+    }
+
     fn next(&mut self) -> Option<u32> {
         self.last = self.last.checked_add(1)?;
         Some(self.last)

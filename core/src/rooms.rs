@@ -4,7 +4,7 @@
 //! search, so a server that chooses room IDs cannot make it slow. The code works on slices and serves every capacity
 //! with one copy. It decides nothing: what a missing room means is for [`Device`](crate::Device).
 
-use crate::room::Room;
+use crate::room::{Room, SessionNumbers};
 
 /// The longest room ID, in bytes (Matrix specification, appendix on identifiers).
 pub const MAX_ROOM_ID_LENGTH: usize = 255;
@@ -58,6 +58,8 @@ impl<S> Row<S> {
 pub struct RoomStorage<S, const N: usize> {
     rows: [Row<S>; N],
     index: [u16; N],
+    /// Here and not in the device, so that no later device in the same storage gives a number again.
+    numbers: SessionNumbers,
 }
 
 impl<S, const N: usize> RoomStorage<S, N> {
@@ -65,7 +67,7 @@ impl<S, const N: usize> RoomStorage<S, N> {
     #[must_use]
     pub const fn new() -> Self {
         const { assert!(1 <= N && N <= u16::MAX as usize, "a table has 1 to 65,535 rooms") };
-        RoomStorage { rows: [const { Row::EMPTY }; N], index: [0; N] }
+        RoomStorage { rows: [const { Row::EMPTY }; N], index: [0; N], numbers: SessionNumbers::new() }
     }
 }
 
@@ -78,26 +80,31 @@ impl<S, const N: usize> Default for RoomStorage<S, N> {
 /// A view of the storage, of whatever capacity.
 pub(crate) struct Rooms<'a, S> {
     rows: &'a mut [Row<S>],
-    /// All slots: first the used ones, sorted by the IDs of their rows, then the free ones.
+    /// All slots that may be used: first the used ones, sorted by the IDs of their rows, then the free ones.
     index: &'a mut [u16],
     used: usize,
+    numbers: &'a mut SessionNumbers,
 }
 
 impl<'a, S> Rooms<'a, S> {
-    /// An empty table, whatever the storage held.
-    pub(crate) fn new<const N: usize>(storage: &'a mut RoomStorage<S, N>) -> Self {
+    /// An empty table of at most `capacity` rooms, whatever the storage held.
+    pub(crate) fn new<const N: usize>(storage: &'a mut RoomStorage<S, N>, capacity: usize) -> Self {
         for row in &mut storage.rows {
             *row = Row::EMPTY;
         }
-        for (slot, entry) in (0..).zip(&mut storage.index) {
+        for (entry, slot) in storage.index.iter_mut().zip(0..) {
             *entry = slot;
         }
-        Rooms { rows: &mut storage.rows, index: &mut storage.index, used: 0 }
+        let index = match storage.index.get_mut(..capacity) {
+            Some(index) => index,
+            None => &mut [],
+        };
+        Rooms { rows: &mut storage.rows, index, used: 0, numbers: &mut storage.numbers }
     }
 
     /// The same table, for a shorter time.
     pub(crate) fn reborrow(&mut self) -> Rooms<'_, S> {
-        Rooms { rows: self.rows, index: self.index, used: self.used }
+        Rooms { rows: self.rows, index: self.index, used: self.used, numbers: self.numbers }
     }
 
     /// The slot of a room. About log₂ of the rooms there are comparisons of IDs.
@@ -114,10 +121,10 @@ impl<'a, S> Rooms<'a, S> {
         Some(&mut self.rows.get_mut(usize::from(slot))?.room)
     }
 
-    /// The ID and the room at a slot, for as long as the table itself is borrowed.
-    pub(crate) fn into_row(self, slot: u16) -> Option<(RoomId<'a>, &'a mut Room<S>)> {
+    /// The ID and the room at a slot and the numbers of sessions, for as long as the table itself is borrowed.
+    pub(crate) fn into_row(self, slot: u16) -> Option<(RoomId<'a>, &'a mut Room<S>, &'a mut SessionNumbers)> {
         let row = self.rows.get_mut(usize::from(slot))?;
-        Some((RoomId(row.id.as_str()), &mut row.room))
+        Some((RoomId(row.id.as_str()), &mut row.room, self.numbers))
     }
 
     pub(crate) fn room_id(&self, slot: u16) -> Option<RoomId<'_>> {

@@ -355,7 +355,8 @@ impl<'s, 'k, P: Parts> Simulation<'s, 'k, P> {
             }
             Happening::HistoryVisibility(value) => {
                 self.observer.must_rotate(self.now_ms, id.as_str(), "the history visibility changed");
-                self.kiosk.core().history_visibility_event(id, value);
+                // Rooms whose visibility changes are encrypted from the start, so all of it is tracked.
+                let _noted = self.kiosk.core().history_visibility_event(id, value);
             }
             Happening::RequestRotation => {
                 self.observer.must_rotate(self.now_ms, id.as_str(), "the owner asked for it");
