@@ -77,7 +77,7 @@ fn each_membership_event_is_a_departure_or_not_as_the_table_says() {
 
 #[test]
 fn a_session_is_replaced_after_a_departure_and_after_no_other_membership_event() {
-    // E1
+    // E1, E5
     for_each_membership_event(|previous, new, limited, departure| {
         let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
         let mut device = device_in_room(&mut storage, 100, WEEK_MS);

@@ -191,11 +191,7 @@ fn sources(members: &Members<'_>, settings: &Settings, diagnostics: &Diagnostics
             settings.rotation_period_msgs.into(),
             DEFAULT_ROTATION_PERIOD_MSGS.into(),
         ),
-        period_ms: rotation(
-            Field::RotationPeriodMs,
-            settings.rotation_period_ms,
-            DEFAULT_ROTATION_PERIOD_MS,
-        ),
+        period_ms: rotation(Field::RotationPeriodMs, settings.rotation_period_ms, DEFAULT_ROTATION_PERIOD_MS),
         encrypt_state_events: if on_or_off { Source::Written } else { Source::Default },
     }
 }

@@ -16,3 +16,4 @@ pub mod receiver;
 pub mod report;
 pub mod scenario;
 pub mod simulation;
+pub mod trace;

@@ -14,6 +14,7 @@ use pawl_sim_host::parts::SoundParts;
 use pawl_sim_host::report::Report;
 use pawl_sim_host::scenario::{HOUR_MS, Scenario};
 use pawl_sim_host::simulation;
+use pawl_sim_host::{explain, trace};
 
 /// Runs a Matrix kiosk through simulated weeks in seconds, with real Olm and Megolm sessions.
 ///
@@ -31,6 +32,7 @@ const EXAMPLES: &str = "Examples:
   pawl-sim                                  the default scenario, with a summary
   pawl-sim run --seed 7 --json report.json  another seed, and a report for programs
   pawl-sim run --quiet && echo all is well  nothing but an exit status
+  pawl-sim explain --help                   what a device makes of an m.room.encryption event
 
 Exit status: 0 all is well, 1 the observer saw a violation, 2 wrong use or a file that cannot be written.";
 
@@ -38,6 +40,10 @@ Exit status: 0 all is well, 1 the observer saw a violation, 2 wrong use or a fil
 enum Command {
     /// Runs a scenario and says what came of it.
     Run(RunArguments),
+    /// Says how a device would take the content of an `m.room.encryption` event, and why.
+    Explain(explain::command::Arguments),
+    /// Drives the core with a written trace and prints what it decides.
+    Trace(trace::command::Arguments),
 }
 
 #[derive(Args)]
@@ -61,6 +67,8 @@ fn main() -> ExitCode {
     let result = match command_line.command {
         None => run(&command_line.run),
         Some(Command::Run(arguments)) => run(&arguments),
+        Some(Command::Explain(arguments)) => explain::command::run(&arguments),
+        Some(Command::Trace(arguments)) => trace::command::run(&arguments),
     };
     result.unwrap_or_else(|message| {
         eprintln!("pawl-sim: {message}");

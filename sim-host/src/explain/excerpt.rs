@@ -58,7 +58,7 @@ fn window(cells: &[Cell], first: usize, width: usize) -> Range<usize> {
     let room = width.saturating_sub(2);
     let fits = |cells: Option<&[Cell]>, room| cells.is_some_and(|cells| columns(cells) <= room);
     let (mut start, mut end) = (first, first);
-    while start > 0 && fits(cells.get(start - 1..end), room / 3) {
+    while start > 0 && fits(cells.get(start - 1..end), room / 2) {
         start -= 1;
     }
     while fits(cells.get(start..end + 1), room) {

@@ -51,9 +51,7 @@ impl Page {
 
     /// A row of a table of three columns.
     pub(super) fn row(&mut self, [name, value, remark]: [&str; 3], [name_width, value_width]: [usize; 2]) {
-        let row = format!("  {name:name_width$}  {value:value_width$}  {remark}");
-        self.text.push_str(row.trim_end());
-        self.text.push('\n');
+        self.item(2, &format!("{name:name_width$}  {value:value_width$}  {remark}"));
     }
 
     /// The line of `content` that holds a place, the place underlined.
@@ -62,7 +60,8 @@ impl Page {
         let (line, column, byte) = (excerpt.line, excerpt.column, place.start);
         self.text.push_str(&format!("  {QUIET}line {line}, column {column} (byte {byte}):{QUIET:#}\n"));
         let indent = " ".repeat(INDENT);
-        self.text.push_str(&format!("{indent}{}\n", excerpt.text));
+        self.text.push_str(format!("{indent}{}", excerpt.text).trim_end());
+        self.text.push('\n');
         let before = " ".repeat(excerpt.before);
         let mark = "^".repeat(excerpt.marked);
         self.text.push_str(&format!("{indent}{before}{MARK}{mark}{MARK:#}\n"));

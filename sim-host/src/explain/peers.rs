@@ -1,9 +1,10 @@
 //! What other clients are known to do with a content that has something peculiar.
 //!
-//! Each entry was observed with the inputs that it names and at the versions of [`Client::version`], each input on its
-//! own: by running the parsers of matrix-rust-sdk, of matrix-js-sdk with its wasm, of matrix-nio, and of mautrix-go on a
-//! copy of its type; what mautrix-go then stores and all of the older matrix-js-sdk by reading the source. Nothing is
-//! said about a client where nothing was observed.
+//! Each entry was observed with the inputs that it names, each on its own, and at the versions of [`Client::version`]:
+//! by running the parsers of matrix-rust-sdk, of matrix-js-sdk with its wasm, of matrix-nio, and of mautrix-go on a copy
+//! of its type; what mautrix-go then stores by reading the source; the older matrix-js-sdk by reading it and emulating
+//! its test. Limits of a client that hold for more values than were tried are those of its source. Nothing is said
+//! about a client where nothing was observed.
 
 use pawl_core::json::{Integer, JsonError, Value};
 use pawl_core::settings::{Field, Malformed};
@@ -46,7 +47,7 @@ impl Client {
             Client::RustSdk => "matrix-sdk-crypto 0.18.0, ruma-events 0.35.2",
             Client::JsSdk => "42.4.0, crypto-wasm 18.9.0",
             Client::OlderJsSdk => "36.2.0, own crypto",
-            Client::MautrixGo => "bdb58f2, after 0.30.0",
+            Client::MautrixGo => "after 0.30.0, at bdb58f2",
             Client::Nio => "0.26.0",
         }
     }
@@ -75,6 +76,7 @@ const STORED: &str = "stores it before refusing it, and takes no other settings 
 const PARSE_ERROR: &str = "cannot parse the event and drops it, so that a new room stays unencrypted; as an \
                            application service it keeps the rest, and the default in place of the value";
 const IGNORED: &str = "ignores it: always 100 messages or 7 days";
+const ALWAYS_THE_SAME: &str = "takes the room as encrypted, after 100 messages or 7 days a new session";
 const EVERY_MESSAGE: &str = "a new session for every message";
 const LAST_COUNTS: &str = "the last one counts";
 const HONOURED: &str = "takes it for the plain key, as this device does";
@@ -91,8 +93,8 @@ static PECULIARITIES: &[Peculiarity] = &[
             (Client::RustSdk, REJECTED),
             (Client::JsSdk, CLOSED),
             (Client::OlderJsSdk, CLOSED),
-            (Client::MautrixGo, "accepts the event, and sends plaintext, in a room that was encrypted too"),
-            (Client::Nio, "the room is encrypted, after 100 messages or 7 days a new session"),
+            (Client::MautrixGo, "accepts the event, and sends plaintext, even in a room that was encrypted"),
+            (Client::Nio, ALWAYS_THE_SAME),
         ],
     },
     Peculiarity {
@@ -104,7 +106,7 @@ static PECULIARITIES: &[Peculiarity] = &[
             (Client::RustSdk, "accepts the event, and sending fails"),
             (Client::JsSdk, CLOSED),
             (Client::OlderJsSdk, STORED),
-            (Client::MautrixGo, "accepts the event, and sends plaintext, in a room that was encrypted too"),
+            (Client::MautrixGo, "accepts the event, and sends plaintext, even in a room that was encrypted"),
             (Client::Nio, "sends with Megolm all the same"),
         ],
     },
@@ -116,13 +118,16 @@ static PECULIARITIES: &[Peculiarity] = &[
         clients: &[
             (Client::RustSdk, REJECTED),
             (Client::JsSdk, CLOSED),
-            (Client::OlderJsSdk, "stores it before refusing it, unless it counts as false in JavaScript (0, false)"),
+            (
+                Client::OlderJsSdk,
+                "stores it before refusing it, unless it counts as false in JavaScript (0, false)",
+            ),
             (
                 Client::MautrixGo,
                 "cannot parse the event and drops it, so that a new room stays unencrypted; as an application \
                  service it sends plaintext",
             ),
-            (Client::Nio, "the room is encrypted, after 100 messages or 7 days a new session"),
+            (Client::Nio, ALWAYS_THE_SAME),
         ],
     },
     Peculiarity {
@@ -134,7 +139,7 @@ static PECULIARITIES: &[Peculiarity] = &[
             (Client::RustSdk, REJECTED),
             (Client::JsSdk, CLOSED),
             (Client::MautrixGo, "takes it for algorithm"),
-            (Client::Nio, "the room is encrypted, after 100 messages or 7 days a new session"),
+            (Client::Nio, ALWAYS_THE_SAME),
         ],
     },
     Peculiarity {
@@ -175,7 +180,7 @@ static PECULIARITIES: &[Peculiarity] = &[
             (Client::JsSdk, LAST_COUNTS),
             (Client::OlderJsSdk, LAST_COUNTS),
             (Client::MautrixGo, LAST_COUNTS),
-            (Client::Nio, "the room is encrypted, after 100 messages or 7 days a new session"),
+            (Client::Nio, ALWAYS_THE_SAME),
         ],
     },
     Peculiarity {
@@ -221,10 +226,10 @@ static PECULIARITIES: &[Peculiarity] = &[
         input: "rotation_period_msgs is 0",
         applies: |input| input.messages().is_some_and(is_zero),
         clients: &[
-            (Client::RustSdk, "1"),
-            (Client::JsSdk, "1"),
+            (Client::RustSdk, "takes 1"),
+            (Client::JsSdk, "takes 1"),
             (Client::OlderJsSdk, EVERY_MESSAGE),
-            (Client::MautrixGo, "the default, 100"),
+            (Client::MautrixGo, "takes the default, 100"),
             (Client::Nio, IGNORED),
         ],
     },
@@ -235,7 +240,7 @@ static PECULIARITIES: &[Peculiarity] = &[
             (Client::RustSdk, REJECTED),
             (Client::JsSdk, "wraps around to 2^64 - 1, which becomes 10,000"),
             (Client::OlderJsSdk, EVERY_MESSAGE),
-            (Client::MautrixGo, "1"),
+            (Client::MautrixGo, "takes 1"),
             (Client::Nio, IGNORED),
         ],
     },
@@ -243,10 +248,10 @@ static PECULIARITIES: &[Peculiarity] = &[
         input: "rotation_period_msgs is above 10,000 (seen with 2^31)",
         applies: |input| input.messages().is_some_and(|value| is_between(value, 10_001, TWO_TO_53 - 1)),
         clients: &[
-            (Client::RustSdk, "10,000"),
-            (Client::JsSdk, "10,000"),
-            (Client::OlderJsSdk, "as written"),
-            (Client::MautrixGo, "10,000"),
+            (Client::RustSdk, "takes 10,000"),
+            (Client::JsSdk, "takes 10,000"),
+            (Client::OlderJsSdk, "takes it as written"),
+            (Client::MautrixGo, "takes 10,000"),
             (Client::Nio, IGNORED),
         ],
     },
@@ -255,9 +260,9 @@ static PECULIARITIES: &[Peculiarity] = &[
         applies: |input| input.messages().is_some_and(is_at_least_two_to_53),
         clients: &[
             (Client::RustSdk, REJECTED),
-            (Client::JsSdk, "10,000 for 2^53; 2^64 wraps around to 0, which becomes 1"),
-            (Client::OlderJsSdk, "as written"),
-            (Client::MautrixGo, "10,000 for 2^53; 2^64 cannot be parsed, and the event is dropped"),
+            (Client::JsSdk, "takes 10,000 for 2^53; 2^64 wraps around to 0, which becomes 1"),
+            (Client::OlderJsSdk, "takes it as written"),
+            (Client::MautrixGo, "takes 10,000 for 2^53; 2^64 cannot be parsed, and the event is dropped"),
             (Client::Nio, IGNORED),
         ],
     },
@@ -280,8 +285,8 @@ static PECULIARITIES: &[Peculiarity] = &[
         applies: |input| input.messages().is_some_and(has_exponent),
         clients: &[
             (Client::RustSdk, REJECTED),
-            (Client::JsSdk, "1,000"),
-            (Client::OlderJsSdk, "1,000"),
+            (Client::JsSdk, "takes 1,000"),
+            (Client::OlderJsSdk, "takes 1,000"),
             (Client::MautrixGo, PARSE_ERROR),
             (Client::Nio, IGNORED),
         ],
@@ -291,8 +296,8 @@ static PECULIARITIES: &[Peculiarity] = &[
         applies: |input| input.messages().is_some_and(is_string),
         clients: &[
             (Client::RustSdk, REJECTED),
-            (Client::JsSdk, "the default, 100, though it stores the number in the string"),
-            (Client::OlderJsSdk, "the number in the string"),
+            (Client::JsSdk, "takes the default, 100, though it stores the number in the string"),
+            (Client::OlderJsSdk, "takes the number in the string"),
             (Client::MautrixGo, PARSE_ERROR),
             (Client::Nio, IGNORED),
         ],
@@ -302,7 +307,7 @@ static PECULIARITIES: &[Peculiarity] = &[
         applies: |input| input.messages().is_some_and(is_true),
         clients: &[
             (Client::RustSdk, REJECTED),
-            (Client::JsSdk, "the default, 100"),
+            (Client::JsSdk, "takes the default, 100"),
             (Client::OlderJsSdk, EVERY_MESSAGE),
             (Client::MautrixGo, PARSE_ERROR),
             (Client::Nio, IGNORED),
@@ -313,10 +318,10 @@ static PECULIARITIES: &[Peculiarity] = &[
         input: "rotation_period_ms is 0",
         applies: |input| input.period_ms().is_some_and(is_zero),
         clients: &[
-            (Client::RustSdk, "1 hour"),
-            (Client::JsSdk, "1 hour"),
+            (Client::RustSdk, "takes 1 hour"),
+            (Client::JsSdk, "takes 1 hour"),
             (Client::OlderJsSdk, EVERY_MESSAGE),
-            (Client::MautrixGo, "the default, 7 days"),
+            (Client::MautrixGo, "takes the default, 7 days"),
             (Client::Nio, IGNORED),
         ],
     },
@@ -327,7 +332,7 @@ static PECULIARITIES: &[Peculiarity] = &[
             (Client::RustSdk, REJECTED),
             (Client::JsSdk, "wraps around to some 585,000 years"),
             (Client::OlderJsSdk, EVERY_MESSAGE),
-            (Client::MautrixGo, "1 hour"),
+            (Client::MautrixGo, "takes 1 hour"),
             (Client::Nio, IGNORED),
         ],
     },
@@ -335,21 +340,23 @@ static PECULIARITIES: &[Peculiarity] = &[
         input: "rotation_period_ms is below 1 hour",
         applies: |input| input.period_ms().is_some_and(|value| is_between(value, 1, 3_599_999)),
         clients: &[
-            (Client::RustSdk, "1 hour"),
-            (Client::JsSdk, "1 hour"),
-            (Client::OlderJsSdk, "as written"),
-            (Client::MautrixGo, "1 hour"),
+            (Client::RustSdk, "takes 1 hour"),
+            (Client::JsSdk, "takes 1 hour"),
+            (Client::OlderJsSdk, "takes it as written"),
+            (Client::MautrixGo, "takes 1 hour"),
             (Client::Nio, IGNORED),
         ],
     },
     Peculiarity {
         input: "rotation_period_ms is above 28 days",
-        applies: |input| input.period_ms().is_some_and(|value| is_between(value, 2_419_200_001, TWO_TO_53 - 1)),
+        applies: |input| {
+            input.period_ms().is_some_and(|value| is_between(value, 2_419_200_001, TWO_TO_53 - 1))
+        },
         clients: &[
-            (Client::RustSdk, "as written, without an upper limit"),
-            (Client::JsSdk, "as written, without an upper limit"),
-            (Client::OlderJsSdk, "as written, without an upper limit"),
-            (Client::MautrixGo, "365 days at most; but 9,223,372,036,855 overflows and becomes 1 hour"),
+            (Client::RustSdk, "takes it as written, without an upper limit"),
+            (Client::JsSdk, "takes it as written, without an upper limit"),
+            (Client::OlderJsSdk, "takes it as written, without an upper limit"),
+            (Client::MautrixGo, "takes 365 days at most; but 9,223,372,036,855 overflows and becomes 1 hour"),
             (Client::Nio, IGNORED),
         ],
     },
@@ -358,9 +365,12 @@ static PECULIARITIES: &[Peculiarity] = &[
         applies: |input| input.period_ms().is_some_and(is_at_least_two_to_53),
         clients: &[
             (Client::RustSdk, REJECTED),
-            (Client::JsSdk, "some 285,000 years for 2^53; 2^64 wraps around to 0, which becomes 1 hour"),
-            (Client::OlderJsSdk, "some 285,000 years for 2^53, never for 2^64"),
-            (Client::MautrixGo, "365 days for 2^53; 2^64 cannot be parsed, and the event is dropped"),
+            (
+                Client::JsSdk,
+                "takes some 285,000 years for 2^53; 2^64 wraps around to 0, which becomes 1 hour",
+            ),
+            (Client::OlderJsSdk, "a new session after some 285,000 years for 2^53, never for 2^64"),
+            (Client::MautrixGo, "takes 365 days for 2^53; 2^64 cannot be parsed, and the event is dropped"),
             (Client::Nio, IGNORED),
         ],
     },
@@ -370,7 +380,7 @@ static PECULIARITIES: &[Peculiarity] = &[
         clients: &[
             (Client::RustSdk, REJECTED),
             (Client::JsSdk, "takes the number; 1.5 and 1e3 become 1 hour"),
-            (Client::OlderJsSdk, "as written"),
+            (Client::OlderJsSdk, "takes it as written"),
             (Client::MautrixGo, PARSE_ERROR),
             (Client::Nio, IGNORED),
         ],
@@ -380,8 +390,8 @@ static PECULIARITIES: &[Peculiarity] = &[
         applies: |input| input.period_ms().is_some_and(|value| is_string(value) || is_true(value)),
         clients: &[
             (Client::RustSdk, REJECTED),
-            (Client::JsSdk, "the default, 7 days"),
-            (Client::OlderJsSdk, "the number in the string; true is 1 ms"),
+            (Client::JsSdk, "takes the default, 7 days"),
+            (Client::OlderJsSdk, "takes the number in the string; true is 1 ms"),
             (Client::MautrixGo, PARSE_ERROR),
             (Client::Nio, IGNORED),
         ],

@@ -77,23 +77,25 @@ fn picture(offset: u32) -> String {
     char::from_u32(0x2400 + offset).unwrap_or(char::REPLACEMENT_CHARACTER).to_string()
 }
 
-/// Characters with a width that would still show a line other than it is: writing from right to left, line ends, and
-/// invisible ones.
+/// Characters with a width that would still show a line other than it is: writing from right to left, spaces of
+/// other kinds, line ends, and invisible ones.
 fn misleading(character: char) -> bool {
-    matches!(
-        character,
-        '\u{ad}'
-            | '\u{590}'..='\u{8ff}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{fb1d}'..='\u{fdff}'
-            | '\u{fe70}'..='\u{feff}'
-            | '\u{fff0}'..='\u{fffb}'
-            | '\u{10800}'..='\u{10fff}'
-            | '\u{1e800}'..='\u{1efff}'
-            | '\u{e0000}'..
-    )
+    let looks_like_a_space = character != ' ' && character.is_whitespace();
+    looks_like_a_space
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{590}'..='\u{8ff}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{202a}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{fb1d}'..='\u{fdff}'
+                | '\u{fe70}'..='\u{feff}'
+                | '\u{fff0}'..='\u{fffb}'
+                | '\u{10800}'..='\u{10fff}'
+                | '\u{1e800}'..='\u{1efff}'
+                | '\u{e0000}'..
+        )
 }
 
 #[cfg(test)]
@@ -109,8 +111,8 @@ mod tests {
 
     #[test]
     fn what_hides_or_reorders_is_replaced() {
-        assert_eq!(shown("a\u{202e}b\u{200b}e\u{301}א\u{2028}".as_bytes(), 80), {
-            "a<U+202E>b<U+200B>e<U+0301><U+05D0><U+2028>"
+        assert_eq!(shown("a\u{202e}b\u{200b}e\u{301}א\u{2028}\u{a0}".as_bytes(), 80), {
+            "a<U+202E>b<U+200B>e<U+0301><U+05D0><U+2028><U+00A0>"
         });
     }
 

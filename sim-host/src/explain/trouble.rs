@@ -42,7 +42,7 @@ fn place(bytes: Range<usize>, saying: String) -> Place {
 fn of_json(content: &[u8], error: JsonError) -> Place {
     match error {
         JsonError::TooLong => {
-            place(MAX_LENGTH..content.len(), format!("no more than {MAX_LENGTH} bytes are read"))
+            place(MAX_LENGTH..content.len(), "no more than 65,536 bytes are read".to_owned())
         }
         JsonError::NotUtf8 => not_utf8(content),
         JsonError::NotAnObject => {
@@ -87,14 +87,15 @@ fn syntax(content: &[u8]) -> Place {
     for (at, prefix) in (first..).zip(prefixes) {
         match can_go_on(prefix) {
             Some(true) => {}
-            Some(false) => return wrong(content, at, expected(content.get(..at).unwrap_or_default())),
+            Some(false) => return wrong(content, at, expected(content, at)),
             // So long that nothing can be asked.
             None => return place(character(content, first), "from about here it is not JSON".to_owned()),
         }
     }
-    wrong(content, content.len(), expected(content))
+    wrong(content, content.len(), expected(content, content.len()))
 }
 
+/// What stands at `at` is wrong.
 fn wrong(content: &[u8], at: usize, expected: &str) -> Place {
     let bytes = character(content, at);
     let found = match content.get(bytes.clone()) {
@@ -105,12 +106,14 @@ fn wrong(content: &[u8], at: usize, expected: &str) -> Place {
     place(bytes, format!("{found}: {expected}"))
 }
 
-/// What can follow a good prefix.
-fn expected(prefix: &[u8]) -> &'static str {
+/// What could have stood at `at`, where all before it is good.
+fn expected(content: &[u8], at: usize) -> &'static str {
+    let prefix = content.get(..at).unwrap_or(content);
     let [string, letter, colon, comma, square, curly, number] =
         ["\"", "b", ":", ",", "]", "}", "0"].map(|next| reads_on(prefix, next) == Some(true));
     match () {
-        () if string && colon => "a string goes on to its closing quote, with control characters escaped",
+        () if string && colon && at == content.len() => "a string needs its closing quote",
+        () if string && colon => "in a string, control characters are escaped",
         () if string && letter => "after a backslash comes one of \"\\/bfnrtu",
         () if string && number && square => "a value or `]` is expected",
         () if string && number => "a value is expected",
@@ -119,10 +122,10 @@ fn expected(prefix: &[u8]) -> &'static str {
         () if colon => "`:` is expected after a key",
         () if comma && square => "`,` or `]` is expected",
         () if comma => "`,` or `}` is expected",
-        () if number => "a digit is expected",
         () if HEXADECIMAL.iter().any(|rest| reads_on(prefix, rest) == Some(true)) => {
             "four hexadecimal digits come after \\u"
         }
+        () if number => "a digit is expected",
         () if reads_on(prefix, "") == Some(true) => "nothing but white space follows the object",
         () => "without quotes stand only numbers, true, false and null",
     }
@@ -167,8 +170,9 @@ fn beginning(content: &[u8]) -> usize {
 /// The whole character that begins at `at`; at the end of the content, nothing.
 fn character(content: &[u8], at: usize) -> Range<usize> {
     let rest = content.get(at..).unwrap_or_default();
-    let length = rest.utf8_chunks().next().map_or(0, |chunk| {
-        chunk.valid().chars().next().map_or(chunk.invalid().len(), char::len_utf8)
-    });
+    let length = rest
+        .utf8_chunks()
+        .next()
+        .map_or(0, |chunk| chunk.valid().chars().next().map_or(chunk.invalid().len(), char::len_utf8));
     at..at + length
 }

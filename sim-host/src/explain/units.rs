@@ -13,22 +13,28 @@ pub(super) fn messages(number: u64) -> String {
     format!("{} {}", grouped(number), if number == 1 { "message" } else { "messages" })
 }
 
-/// A length of time, exactly: `24 days 20 h 31 min 23 s 648 ms`.
+/// A length of time, exactly: `7 days`, `24 d 20 h 31 min 23 s 648 ms`.
 pub(super) fn duration(ms: u64) -> String {
-    const UNITS: [(u64, &str, &str); 5] = [
-        (86_400_000, "day", "days"),
-        (3_600_000, "hour", "hours"),
-        (60_000, "minute", "minutes"),
-        (1_000, "second", "seconds"),
-        (1, "ms", "ms"),
+    const UNITS: [(u64, &str, [&str; 2]); 5] = [
+        (86_400_000, "d", ["day", "days"]),
+        (3_600_000, "h", ["hour", "hours"]),
+        (60_000, "min", ["minute", "minutes"]),
+        (1_000, "s", ["second", "seconds"]),
+        (1, "ms", ["ms", "ms"]),
     ];
     let mut rest = ms;
     let mut parts = Vec::new();
-    for (unit_ms, one, more) in UNITS {
+    for (unit_ms, unit, [one, more]) in UNITS {
         let count = rest / unit_ms;
         rest %= unit_ms;
         if count > 0 {
-            parts.push(format!("{} {}", grouped(count), if count == 1 { one } else { more }));
+            let only_part = parts.is_empty() && rest == 0;
+            let name = match count {
+                _ if !only_part => unit,
+                1 => one,
+                _ => more,
+            };
+            parts.push(format!("{} {name}", grouped(count)));
         }
     }
     if parts.is_empty() { "0 ms".to_owned() } else { parts.join(" ") }
@@ -51,6 +57,6 @@ mod tests {
         assert_eq!(duration(0), "0 ms");
         assert_eq!(duration(604_800_000), "7 days");
         assert_eq!(duration(3_600_000), "1 hour");
-        assert_eq!(duration(2_147_483_648), "24 days 20 hours 31 minutes 23 seconds 648 ms");
+        assert_eq!(duration(2_147_483_648), "24 d 20 h 31 min 23 s 648 ms");
     }
 }

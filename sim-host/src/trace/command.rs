@@ -1,0 +1,61 @@
+//! The command line of `pawl-sim trace`.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::TraceError;
+
+/// What `pawl-sim trace` is told.
+#[derive(Args, Debug)]
+#[command(after_help = HELP)]
+pub struct Arguments {
+    /// The trace, one JSON object a line; standard input where none is named
+    file: Option<PathBuf>,
+}
+
+const HELP: &str = r#"A line is an operation `op` at a true time `at`, in ms. The first may be a `config`.
+  {"op":"config","limits":{"messages":[1,10000],"period_ms":[3600000,2419200000]},"policy":"ratchet",
+   "max_rooms":64,"complete":true,"plaintext":true,"clock":{"bits":64,"hz":1000}}
+  encryption        room, content (any JSON) or raw (a string with the content's bytes)
+  send              room, count, share: "ok" or "fail"
+  member            room, membership, previous (a membership, "none", or left out), limited
+  visibility        room, value
+  device_removed, request_rotation, reset_settings, forget        room
+  resync_begin, resync_end, tick
+  clock_back        ms: from now on the device's clock shows that much less
+  sleep             ms, known: the clock stood still for so much of the time since the last line
+
+Examples:
+  printf '%s\n' '{"at":0,"op":"encryption","room":"!a","content":{"algorithm":"m.megolm.v1.aes-sha2"}}' \
+                '{"at":9,"op":"send","room":"!a","count":101}' | pawl-sim trace
+  pawl-sim trace sim-host/traces/redacted.jsonl
+
+Exit status: 0, or 2 where a line is wrong; the message names it."#;
+
+/// Runs the trace and prints what the core decides, up to a line that is wrong.
+///
+/// # Errors
+/// A message for people: a file that cannot be read, or the first line that is wrong.
+pub fn run(arguments: &Arguments) -> Result<ExitCode, String> {
+    let input: Box<dyn BufRead> = match &arguments.file {
+        None => Box::new(io::stdin().lock()),
+        Some(path) => {
+            let file =
+                File::open(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            Box::new(BufReader::new(file))
+        }
+    };
+    match super::run(input, BufWriter::new(io::stdout().lock())) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        // Nobody reads on.
+        Err(TraceError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(match &arguments.file {
+            Some(path) => format!("{}: {error}", path.display()),
+            None => error.to_string(),
+        }),
+    }
+}
