@@ -10,7 +10,7 @@ use crate::clock::{ClockError, Now, Sleep, TickRate, Timeline};
 use crate::event::{self, WriteError};
 use crate::membership::{Membership, PreviousMembership, is_departure, shares_history};
 use crate::room::{BlockReason, DecideError, Decision, Effect, PlaintextPermit, Room, ShareRequest};
-use crate::rooms::{RoomId, RoomStorage, Rooms};
+use crate::rooms::{RoomId, RoomPlace, Rooms};
 use crate::rotation::RotationReason;
 use crate::session::OutboundSession;
 use crate::settings::{self, ChangePolicy, Limits, Reading, Settings};
@@ -161,23 +161,15 @@ pub struct Device<'a, S> {
 
 impl<'a, S> Device<'a, S> {
     /// A device on its first start. It knows of no room, and knows that it does not: until a resync has ended, every
-    /// room that is not in the table is blocked (K1). Whatever `storage` held is dropped.
-    pub fn new<const N: usize>(storage: &'a mut RoomStorage<S, N>, config: Config) -> Self {
-        Self::with_capacity(storage, N, config)
-    }
-
-    /// The same with a table of fewer rooms than the storage has places for.
-    pub fn with_capacity<const N: usize>(
-        storage: &'a mut RoomStorage<S, N>,
-        capacity: usize,
-        config: Config,
-    ) -> Self {
+    /// room that is not in the table is blocked (K1). Whatever `places` held is dropped; the device keeps as many rooms
+    /// as there are places, at most 65,536.
+    pub fn new(places: &'a mut [RoomPlace<S>], config: Config) -> Self {
         Device {
             config,
             timeline: Timeline::new(),
             knowledge: Knowledge::Incomplete(BlockReason::StateUnknown),
             resync: Resync::NotBegun,
-            rooms: Rooms::new(storage, capacity),
+            rooms: Rooms::new(places),
         }
     }
 
@@ -408,9 +400,9 @@ impl<'a, S> Moment<'a, S> {
                 None => Decision::Plaintext(PlaintextPermit::new()), // T1
             });
         };
-        match self.rooms.into_row(slot) {
-            Some((room_id, room, numbers)) => room.decide(room_id, slot, self.now, numbers, create),
-            None => Ok(Decision::Blocked(BlockReason::StateUnknown)), // every slot that is found has a row
+        match self.rooms.into_room(slot) {
+            Some((room_id, room)) => room.decide(room_id, slot, self.now, create),
+            None => Ok(Decision::Blocked(BlockReason::StateUnknown)), // every slot that is found has a place
         }
     }
 }

@@ -61,7 +61,7 @@ pub use crate::room::{
     BlockReason, DecideError, Decision, Effect, EncryptError, Encrypted, Permit, PlaintextPermit,
     ShareRequest,
 };
-pub use crate::rooms::{MAX_ROOM_ID_LENGTH, RoomId, RoomIdTooLong, RoomStorage};
+pub use crate::rooms::{MAX_ROOM_ID_LENGTH, RoomId, RoomIdTooLong, RoomPlace, RoomStorage};
 #[cfg(feature = "vodozemac")]
 pub use crate::vodozemac::{CiphertextTooLong, VodozemacSession};
 

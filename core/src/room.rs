@@ -253,7 +253,7 @@ impl<S: OutboundSession> Permit<'_, S> {
 pub enum DecideError<E> {
     /// A new session was needed and could not be made.
     Session(E),
-    /// The device has made 2³² − 1 sessions since it started. Only a restart mends that.
+    /// The room's place has made 2³² − 1 sessions. Only storage that is made anew mends that.
     Exhausted,
 }
 
@@ -279,7 +279,6 @@ enum InForce {
 /// An outbound session and what the core knows of it.
 struct Outbound<S> {
     usage: Usage,
-    number: u32,
     /// Whether its key was first shared (T8).
     shared: bool,
     /// The room's flag when the session was made, as its room key says (T10).
@@ -294,6 +293,10 @@ pub(crate) struct Room<S> {
     reset: bool,
     /// Whether the history visibility lets newcomers have keys (E3). Not known: taken as `joined`.
     shared_history: bool,
+    /// How many sessions this place ever made, for whichever room: the number of its session, if it has one. It is
+    /// never given twice, so a [`ShareRequest`] for a session that was replaced, or whose room was forgotten, is never
+    /// taken for another.
+    sessions_made: u32,
     outbound: Option<Outbound<S>>,
 }
 
@@ -304,8 +307,14 @@ impl<S> Room<S> {
             in_force: InForce::Nothing(BlockReason::MalformedSettings),
             reset: false,
             shared_history: false,
+            sessions_made: 0,
             outbound: None,
         }
+    }
+
+    /// Makes it a new room; what it held is dropped.
+    pub(crate) fn clear(&mut self) {
+        *self = Room { sessions_made: self.sessions_made, ..Room::new() };
     }
 
     pub(crate) fn settings(&self) -> Option<Settings> {
@@ -373,14 +382,14 @@ impl<S> Room<S> {
 
     /// The session there is, as a request to share it from its current index on (E5).
     pub(crate) fn share_request(&self, slot: u16) -> Option<ShareRequest> {
-        let outbound = self.outbound.as_ref()?;
-        Some(ShareRequest { slot, session_number: outbound.number, started: None })
+        self.outbound.as_ref()?;
+        Some(ShareRequest { slot, session_number: self.sessions_made, started: None })
     }
 
     /// T8. Returns whether the session is still that one.
     pub(crate) fn shared(&mut self, session_number: u32) -> bool {
         match &mut self.outbound {
-            Some(outbound) if outbound.number == session_number => {
+            Some(outbound) if self.sessions_made == session_number => {
                 outbound.shared = true;
                 true
             }
@@ -391,7 +400,7 @@ impl<S> Room<S> {
     /// The session of that number and the flag it was made with, if it is still there.
     pub(crate) fn session(&self, session_number: u32) -> Option<(&S, bool)> {
         let outbound = self.outbound.as_ref()?;
-        (outbound.number == session_number).then_some((&outbound.session, outbound.shared_history))
+        (self.sessions_made == session_number).then_some((&outbound.session, outbound.shared_history))
     }
 
     /// Why the next message would start a new session (T3, T4); `None` if it would not.
@@ -403,13 +412,12 @@ impl<S> Room<S> {
         }
     }
 
-    /// T2–T4, T8, T10, T11. The number of the next session is taken from `numbers` when one is made.
+    /// T2–T4, T8, T10, T11.
     pub(crate) fn decide<'a, E>(
         &'a mut self,
         room_id: RoomId<'a>,
         slot: u16,
         now: Now,
-        numbers: &mut SessionNumbers,
         create: impl FnOnce() -> Result<S, E>,
     ) -> Result<Decision<'a, S>, DecideError<E>> {
         let settings = match self.in_force {
@@ -418,15 +426,15 @@ impl<S> Room<S> {
         };
         let started = self.reason_to_rotate(&settings, now);
         if started.is_some() {
-            let number = numbers.next().ok_or(DecideError::Exhausted)?;
+            let sessions_made = self.sessions_made.checked_add(1).ok_or(DecideError::Exhausted)?;
             let session = create().map_err(DecideError::Session)?; // T11: the old one stays, and stays due
             self.outbound = Some(Outbound {
                 usage: Usage::begin(now),
-                number,
                 shared: false,
                 shared_history: self.shared_history,
                 session,
             });
+            self.sessions_made = sessions_made;
         }
         let Some(outbound) = &mut self.outbound else {
             // There is one by now; were there none, nothing would be sent.
@@ -435,24 +443,7 @@ impl<S> Room<S> {
         Ok(if outbound.shared {
             Decision::Encrypt(Permit { room_id, outbound })
         } else {
-            Decision::Share(ShareRequest { slot, session_number: outbound.number, started }) // T8
+            Decision::Share(ShareRequest { slot, session_number: self.sessions_made, started }) // T8
         })
-    }
-}
-
-/// Numbers for sessions, each used once in the life of a storage, so that a [`ShareRequest`] for a session that was
-/// replaced, or whose room was forgotten, is never taken for another.
-pub(crate) struct SessionNumbers {
-    last: u32,
-}
-
-impl SessionNumbers {
-    pub(crate) const fn new() -> Self {
-        SessionNumbers { last: 0 }
-    }
-
-    fn next(&mut self) -> Option<u32> {
-        self.last = self.last.checked_add(1)?;
-        Some(self.last)
     }
 }

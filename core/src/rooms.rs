@@ -1,10 +1,12 @@
 //! The table of encrypted rooms, in storage that the caller gives (K).
 //!
-//! Rows hold secrets and never move; what moves is an index of them, sorted by room ID. A room is looked up by binary
-//! search, so a server that chooses room IDs cannot make it slow. The code works on slices and serves every capacity
+//! Rooms hold secrets and never move; what moves is an index of them, sorted by room ID. A room is looked up by binary
+//! search, so a server that chooses room IDs cannot make it slow. The code works on a slice and serves every capacity
 //! with one copy. It decides nothing: what a missing room means is for [`Device`](crate::Device).
 
-use crate::room::{Room, SessionNumbers};
+use core::ops::{Deref, DerefMut};
+
+use crate::room::Room;
 
 /// The longest room ID, in bytes (Matrix specification, appendix on identifiers).
 pub const MAX_ROOM_ID_LENGTH: usize = 255;
@@ -43,31 +45,37 @@ impl core::fmt::Display for RoomIdTooLong {
 
 impl core::error::Error for RoomIdTooLong {}
 
-/// A row of the table: used when its slot is among the used ones of the index.
-struct Row<S> {
+/// A place for one encrypted room. A table is a slice of them; it holds secrets once it is used, sessions of type `S`.
+pub struct RoomPlace<S> {
     id: heapless::String<MAX_ROOM_ID_LENGTH, u8>,
     room: Room<S>,
+    /// Not of this place: the table's index has one entry in each place.
+    entry: u16,
 }
 
-impl<S> Row<S> {
-    const EMPTY: Row<S> = Row { id: heapless::String::new(), room: Room::new() };
-}
-
-/// Room for `N` encrypted rooms (1 to 65,535), for a `static` or wherever the caller has it. It can be made in a
-/// constant, and holds secrets once it is used: sessions of type `S`.
-pub struct RoomStorage<S, const N: usize> {
-    rows: [Row<S>; N],
-    index: [u16; N],
-    /// Here and not in the device, so that no later device in the same storage gives a number again.
-    numbers: SessionNumbers,
-}
-
-impl<S, const N: usize> RoomStorage<S, N> {
-    /// Empty storage.
+impl<S> RoomPlace<S> {
+    /// A free place.
     #[must_use]
     pub const fn new() -> Self {
-        const { assert!(1 <= N && N <= u16::MAX as usize, "a table has 1 to 65,535 rooms") };
-        RoomStorage { rows: [const { Row::EMPTY }; N], index: [0; N], numbers: SessionNumbers::new() }
+        RoomPlace { id: heapless::String::new(), room: Room::new(), entry: 0 }
+    }
+}
+
+impl<S> Default for RoomPlace<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Places for `N` encrypted rooms, which can be made in a constant: for a `static` or wherever the caller has it. A
+/// device that knows only when it runs how many it wants takes a slice of any other origin.
+pub struct RoomStorage<S, const N: usize>([RoomPlace<S>; N]);
+
+impl<S, const N: usize> RoomStorage<S, N> {
+    /// Free places.
+    #[must_use]
+    pub const fn new() -> Self {
+        RoomStorage([const { RoomPlace::new() }; N])
     }
 }
 
@@ -77,74 +85,79 @@ impl<S, const N: usize> Default for RoomStorage<S, N> {
     }
 }
 
-/// A view of the storage, of whatever capacity.
+impl<S, const N: usize> Deref for RoomStorage<S, N> {
+    type Target = [RoomPlace<S>];
+
+    fn deref(&self) -> &[RoomPlace<S>] {
+        &self.0
+    }
+}
+
+impl<S, const N: usize> DerefMut for RoomStorage<S, N> {
+    fn deref_mut(&mut self) -> &mut [RoomPlace<S>] {
+        &mut self.0
+    }
+}
+
+/// The table: places and how many of them are used. The index, an entry a place, lists all slots: first the used ones,
+/// sorted by the IDs of their rooms, then the free ones.
 pub(crate) struct Rooms<'a, S> {
-    rows: &'a mut [Row<S>],
-    /// All slots that may be used: first the used ones, sorted by the IDs of their rows, then the free ones.
-    index: &'a mut [u16],
+    places: &'a mut [RoomPlace<S>],
     used: usize,
-    numbers: &'a mut SessionNumbers,
 }
 
 impl<'a, S> Rooms<'a, S> {
-    /// An empty table of at most `capacity` rooms, whatever the storage held.
-    pub(crate) fn new<const N: usize>(storage: &'a mut RoomStorage<S, N>, capacity: usize) -> Self {
-        for row in &mut storage.rows {
-            *row = Row::EMPTY;
+    /// An empty table, whatever the places held. Slots have 16 bits; places beyond the first 65,536 are left alone.
+    pub(crate) fn new(places: &'a mut [RoomPlace<S>]) -> Self {
+        let capacity = places.len().min(1 << 16);
+        let places = places.get_mut(..capacity).unwrap_or_default();
+        for (place, slot) in places.iter_mut().zip(0..=u16::MAX) {
+            place.room.clear();
+            place.entry = slot;
         }
-        for (entry, slot) in storage.index.iter_mut().zip(0..) {
-            *entry = slot;
-        }
-        let index = match storage.index.get_mut(..capacity) {
-            Some(index) => index,
-            None => &mut [],
-        };
-        Rooms { rows: &mut storage.rows, index, used: 0, numbers: &mut storage.numbers }
+        Rooms { places, used: 0 }
     }
 
     /// The same table, for a shorter time.
     pub(crate) fn reborrow(&mut self) -> Rooms<'_, S> {
-        Rooms { rows: self.rows, index: self.index, used: self.used, numbers: self.numbers }
+        Rooms { places: self.places, used: self.used }
     }
 
     /// The slot of a room. About log₂ of the rooms there are comparisons of IDs.
     pub(crate) fn find(&self, id: RoomId<'_>) -> Option<u16> {
-        let position = self.search(id).ok()?;
-        self.index.get(position).copied()
+        self.entry(self.search(id).ok()?)
     }
 
     pub(crate) fn get(&self, slot: u16) -> Option<&Room<S>> {
-        Some(&self.rows.get(usize::from(slot))?.room)
+        Some(&self.places.get(usize::from(slot))?.room)
     }
 
     pub(crate) fn get_mut(&mut self, slot: u16) -> Option<&mut Room<S>> {
-        Some(&mut self.rows.get_mut(usize::from(slot))?.room)
+        Some(&mut self.places.get_mut(usize::from(slot))?.room)
     }
 
-    /// The ID and the room at a slot and the numbers of sessions, for as long as the table itself is borrowed.
-    pub(crate) fn into_row(self, slot: u16) -> Option<(RoomId<'a>, &'a mut Room<S>, &'a mut SessionNumbers)> {
-        let row = self.rows.get_mut(usize::from(slot))?;
-        Some((RoomId(row.id.as_str()), &mut row.room, self.numbers))
+    /// The ID and the room at a slot, for as long as the table itself is borrowed.
+    pub(crate) fn into_room(self, slot: u16) -> Option<(RoomId<'a>, &'a mut Room<S>)> {
+        let place = self.places.get_mut(usize::from(slot))?;
+        Some((RoomId(place.id.as_str()), &mut place.room))
     }
 
     pub(crate) fn room_id(&self, slot: u16) -> Option<RoomId<'_>> {
-        Some(RoomId(self.rows.get(usize::from(slot))?.id.as_str()))
+        Some(RoomId(self.places.get(usize::from(slot))?.id.as_str()))
     }
 
     /// The slot of a room, which takes a free one if it has none; `None` when none is free (K2).
     pub(crate) fn find_or_insert(&mut self, id: RoomId<'_>) -> Option<u16> {
         let position = match self.search(id) {
-            Ok(position) => return self.index.get(position).copied(),
+            Ok(position) => return self.entry(position),
             Err(position) => position,
         };
-        let slot = self.index.get(self.used).copied()?;
-        let row = self.rows.get_mut(usize::from(slot))?;
-        row.id = heapless::String::try_from(id.0).ok()?;
-        row.room = Room::new();
-        // The free slot behind the used ones goes to its sorted place; those behind it move up by one.
+        let slot = self.entry(self.used)?;
+        self.places.get_mut(usize::from(slot))?.id = heapless::String::try_from(id.0).ok()?;
+        // The free slot behind the used ones goes to its sorted place; those behind that move up by one.
         let mut moving = slot;
-        for entry in self.index.get_mut(position..=self.used)? {
-            core::mem::swap(entry, &mut moving);
+        for place in self.places.get_mut(position..=self.used)? {
+            core::mem::swap(&mut place.entry, &mut moving);
         }
         self.used += 1;
         Some(slot)
@@ -155,26 +168,29 @@ impl<'a, S> Rooms<'a, S> {
         let Ok(position) = self.search(id) else {
             return false;
         };
-        let Some(places) = self.index.get_mut(position..self.used) else {
+        // The slot goes behind the used ones; those behind it move down by one.
+        let Some(mut moving) = self.entry(position) else {
             return false;
         };
-        // The slot goes behind the used ones; those behind it move down by one.
-        let mut moving = places.first().copied().unwrap_or_default();
-        if let Some(row) = self.rows.get_mut(usize::from(moving)) {
-            *row = Row::EMPTY;
+        if let Some(room) = self.get_mut(moving) {
+            room.clear();
         }
-        for entry in places.iter_mut().rev() {
-            core::mem::swap(entry, &mut moving);
+        for place in self.places.get_mut(position..self.used).unwrap_or_default().iter_mut().rev() {
+            core::mem::swap(&mut place.entry, &mut moving);
         }
         self.used -= 1;
         true
     }
 
+    fn entry(&self, position: usize) -> Option<u16> {
+        Some(self.places.get(position)?.entry)
+    }
+
     /// The position of a room in the index, or the one it would have.
     fn search(&self, id: RoomId<'_>) -> Result<usize, usize> {
-        let used = self.index.get(..self.used).unwrap_or_default();
-        used.binary_search_by(|slot| match self.rows.get(usize::from(*slot)) {
-            Some(row) => row.id.as_bytes().cmp(id.0.as_bytes()),
+        let used = self.places.get(..self.used).unwrap_or_default();
+        used.binary_search_by(|place| match self.places.get(usize::from(place.entry)) {
+            Some(place) => place.id.as_bytes().cmp(id.0.as_bytes()),
             None => core::cmp::Ordering::Greater, // no such slot is in the index
         })
     }

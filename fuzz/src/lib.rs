@@ -20,6 +20,8 @@
 //! code with the core. What libFuzzer adds to the corpus is named by its hash and not committed; an input that once
 //! made a body panic is, under a name that says why.
 
+pub mod lockstep;
+pub mod model;
 pub mod settings;
 
 /// What the binary of `target` says when it was not built by `cargo fuzz`.

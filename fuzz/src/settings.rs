@@ -1,5 +1,5 @@
 //! Any bytes as the content of an `m.room.encryption` event: through [`pawl_core::json`] and
-//! [`pawl_core::settings::read`], compared with a [reference].
+//! [`pawl_core::settings::read`], compared with a [reference](mod@reference).
 //!
 //! # Where serde_json takes other bytes than pawl
 //! The grammar of the reference is serde_json's, by way of [`RawValue`](serde_json::value::RawValue), which checks

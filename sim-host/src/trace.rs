@@ -18,11 +18,11 @@ use pawl_core::membership::{Membership, PreviousMembership};
 use pawl_core::rotation::RotationReason;
 use pawl_core::session::{OutboundSession, SESSION_ID_LENGTH, SESSION_KEY_LENGTH};
 use pawl_core::settings::{self, Limits, Reading};
-use pawl_core::{Decision, Device, RoomId, RoomStorage, ShareRequest};
+use pawl_core::{Decision, Device, RoomId, RoomPlace, ShareRequest};
 use serde::Serialize;
 
 use self::clock::DeviceClock;
-use self::line::{Config, Encryption, Line, MAX_ROOMS, Operation, Room, Share};
+use self::line::{Config, Encryption, Line, Operation, Room, Share};
 
 /// Why a trace stopped.
 #[derive(Debug)]
@@ -70,8 +70,8 @@ pub fn run(input: impl BufRead, output: impl Write) -> Result<(), TraceError> {
         }
         None => Config::usual().map_err(at_first_line)?,
     };
-    let mut storage = Box::new(RoomStorage::<RatchetIndex, MAX_ROOMS>::new());
-    let mut trace = Trace::new(&config, &mut storage, output);
+    let mut places: Vec<_> = (0..config.max_rooms).map(|_| RoomPlace::new()).collect();
+    let mut trace = Trace::new(&config, &mut places, output);
     for (line, number) in lines {
         let line = line.map_err(TraceError::Read)?;
         if line.trim().is_empty() {
@@ -127,8 +127,8 @@ struct Trace<'a, W> {
 }
 
 impl<'a, W: Write> Trace<'a, W> {
-    fn new(config: &Config, storage: &'a mut RoomStorage<RatchetIndex, MAX_ROOMS>, output: W) -> Self {
-        let mut device = Device::with_capacity(storage, config.max_rooms, config.core);
+    fn new(config: &Config, places: &'a mut [RoomPlace<RatchetIndex>], output: W) -> Self {
+        let mut device = Device::new(places, config.core);
         if config.complete {
             // A resync that brings nothing: the device is in no encrypted room, and knows it.
             device.begin_resync();

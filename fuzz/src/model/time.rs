@@ -142,9 +142,11 @@ impl Time {
         Age(ticks * 1_000 + (now.slept_ms - made.slept_ms) * u128::from(self.clock.hz))
     }
 
-    /// After how many more ticks, seen from the last reading, a session made then is of that age.
+    /// After how many more ticks, seen from the last reading, a session made then reaches that age.
     pub(super) fn ticks_until(&self, made: Moment, age_ms: u64) -> Option<u128> {
         let missing = (u128::from(age_ms) * u128::from(self.clock.hz)).checked_sub(self.age(made).0)?;
-        Some(missing.div_ceil(1_000))
+        let ticks = missing.div_ceil(1_000);
+        let first_tick = self.now() == made && self.clock.hz < 1_000;
+        Some(if first_tick { 1.max(ticks.saturating_sub(1)) } else { ticks })
     }
 }

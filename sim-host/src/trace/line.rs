@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 /// The most rooms that a trace can ask for.
-pub(super) const MAX_ROOMS: usize = 4_096;
+const MAX_ROOMS: usize = 4_096;
 
 /// What the first line sets up.
 pub(super) struct Config {

@@ -1,0 +1,479 @@
+//! The core in [lockstep](super), with a settable clock and sessions that count.
+
+use std::cell::Cell;
+use std::hash::Hash;
+use std::rc::Rc;
+
+use embedded_time::fraction::Fraction;
+use embedded_time::{Clock, Instant, TimeInt, clock};
+use pawl_core::clock::{ClockError, Sleep};
+use pawl_core::event::{Event, SendingDevice};
+use pawl_core::membership::{Membership, PreviousMembership};
+use pawl_core::rotation::RotationReason;
+use pawl_core::session::{OutboundSession, SESSION_ID_LENGTH, SESSION_KEY_LENGTH};
+use pawl_core::settings::{ChangePolicy, Limits, Reading};
+use pawl_core::{
+    BlockReason, Config, DecideError, Device, EncryptError, Moment, ResyncError, RoomId, RoomKeyError,
+    RoomStorage, SessionReplaced, ShareRequest, TableFull,
+};
+use serde::Deserialize;
+
+use super::{Answer, Broken, ClockKind, Content, ROOMS, RoomKey, Seen, Setup, Side, Use};
+use crate::model::{self, Before, Block, Decision, Effect, Noted, Policy, Reason, ResyncFault, Settings};
+
+/// Room for the rooms of a [`Setup`].
+pub struct Storage(Table);
+
+/// The tables there are to choose from.
+enum Table {
+    Of1(Box<RoomStorage<CountingSession, 1>>),
+    Of2(Box<RoomStorage<CountingSession, 2>>),
+    Of4(Box<RoomStorage<CountingSession, 4>>),
+}
+
+impl Storage {
+    /// Storage for so many rooms.
+    ///
+    /// # Panics
+    /// If that is not 1, 2 or 4.
+    #[must_use]
+    pub fn new(places: usize) -> Self {
+        Storage(match places {
+            1 => Table::Of1(Box::default()),
+            2 => Table::Of2(Box::default()),
+            4 => Table::Of4(Box::default()),
+            _ => panic!("there is no table of {places}"),
+        })
+    }
+}
+
+/// A clock of `HZ` ticks a second, read once; `None` cannot be read.
+pub(super) struct Face<T, const HZ: u32>(Option<T>);
+
+impl<T: TimeInt + Hash, const HZ: u32> Clock for Face<T, HZ> {
+    type T = T;
+    const SCALING_FACTOR: Fraction = Fraction::new(1, HZ);
+
+    fn try_now(&self) -> Result<Instant<Self>, clock::Error> {
+        self.0.map(Instant::new).ok_or(clock::Error::NotRunning)
+    }
+}
+
+/// What is common to all sessions of a device.
+#[derive(Default)]
+struct Bench {
+    made: Cell<u64>,
+    live: Cell<usize>,
+    refuses: Cell<bool>,
+}
+
+/// An outbound session that counts.
+struct CountingSession {
+    number: u64,
+    index: u32,
+    bench: Rc<Bench>,
+}
+
+impl CountingSession {
+    fn new(bench: &Rc<Bench>) -> Self {
+        bench.made.set(bench.made.get() + 1);
+        bench.live.set(bench.live.get() + 1);
+        CountingSession { number: bench.made.get(), index: 0, bench: Rc::clone(bench) }
+    }
+}
+
+impl Drop for CountingSession {
+    fn drop(&mut self) {
+        self.bench.live.set(self.bench.live.get() - 1);
+    }
+}
+
+/// The session refuses.
+#[derive(Debug)]
+struct Refused;
+
+impl core::fmt::Display for Refused {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("the session refuses")
+    }
+}
+
+impl core::error::Error for Refused {}
+
+/// Writes a number in as many digits as there is room for.
+fn write_digits(mut number: u64, out: &mut [u8]) {
+    for digit in out.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
+    }
+}
+
+fn digits(text: &str) -> u64 {
+    text.parse().expect("digits")
+}
+
+impl OutboundSession for CountingSession {
+    type Error = Refused;
+
+    fn write_session_id(&self, out: &mut [u8; SESSION_ID_LENGTH]) {
+        write_digits(self.number, out);
+    }
+
+    fn write_session_key(&self, out: &mut [u8; SESSION_KEY_LENGTH]) {
+        let (number, index) = out.split_at_mut(SESSION_ID_LENGTH);
+        write_digits(self.number, number);
+        write_digits(self.index.into(), index);
+    }
+
+    fn message_index(&self) -> u32 {
+        self.index
+    }
+
+    fn encrypt<'o>(&mut self, _: &[u8], out: &'o mut [u8]) -> Result<&'o str, Refused> {
+        let out = out.get_mut(..10).ok_or(Refused)?;
+        write_digits(self.index.into(), out);
+        self.index += 1;
+        if self.bench.refuses.get() {
+            return Err(Refused);
+        }
+        Ok(str::from_utf8(out).expect("digits"))
+    }
+}
+
+/// What `m.room_key` holds.
+#[derive(Deserialize)]
+struct RoomKeyContent<'a> {
+    room_id: &'a str,
+    session_id: &'a str,
+    session_key: &'a str,
+    shared_history: bool,
+}
+
+/// What `m.room.encrypted` holds.
+#[derive(Deserialize)]
+struct EncryptedContent<'a> {
+    session_id: &'a str,
+    ciphertext: &'a str,
+}
+
+/// A device of the core with its surroundings.
+pub(super) struct CoreSide<'s> {
+    device: Device<'s, CountingSession>,
+    setup: Setup,
+    bench: Rc<Bench>,
+    /// The clock's counter, as it were if it had 64 bits.
+    counter: u64,
+    /// Of each room, the latest request to share, and the one that was set aside.
+    requests: Vec<(Option<ShareRequest>, Option<ShareRequest>)>,
+}
+
+fn room_id(room: usize) -> RoomId<'static> {
+    RoomId::new(ROOMS[room]).expect("it is short")
+}
+
+impl<'s> CoreSide<'s> {
+    pub(super) fn new(storage: &'s mut Storage, setup: Setup) -> Self {
+        let messages = |messages| u32::try_from(messages).expect("32 bits");
+        let config = Config {
+            limits: Limits::new(
+                messages(setup.messages.0)..=messages(setup.messages.1),
+                setup.period_ms.0..=setup.period_ms.1,
+            )
+            .expect("limits"),
+            policy: match setup.policy {
+                Policy::Ratchet => ChangePolicy::Ratchet,
+                Policy::Follow => ChangePolicy::Follow,
+                Policy::Freeze => ChangePolicy::Freeze,
+            },
+            plaintext: setup.plaintext,
+        };
+        CoreSide {
+            device: match &mut storage.0 {
+                Table::Of1(storage) => Device::new(storage, config),
+                Table::Of2(storage) => Device::new(storage, config),
+                Table::Of4(storage) => Device::new(storage, config),
+            },
+            setup,
+            bench: Rc::default(),
+            counter: setup.clock.begin(),
+            requests: vec![(None, None); setup.rooms],
+        }
+    }
+
+    pub(super) fn has_wrapped(&self) -> bool {
+        self.setup.clock.bits() == 32 && self.counter >> 32 != 0
+    }
+
+    /// The device now, or with a clock that cannot be read.
+    fn at(&mut self, readable: bool) -> Result<Moment<'_, CountingSession>, ClockError> {
+        let of_64_bits = readable.then_some(self.counter);
+        let of_32_bits = of_64_bits.map(|ticks| u32::try_from(ticks & u64::from(u32::MAX)).expect("32 bits"));
+        match self.setup.clock {
+            ClockKind::Bits64Khz => self.device.at(&Face::<u64, 1_000>(of_64_bits)),
+            ClockKind::Bits64Hz100 => self.device.at(&Face::<u64, 100>(of_64_bits)),
+            ClockKind::Bits32Khz => self.device.at(&Face::<u32, 1_000>(of_32_bits)),
+            ClockKind::Bits32Hz => self.device.at(&Face::<u32, 1>(of_32_bits)),
+            ClockKind::Bits32Crystal => self.device.at(&Face::<u32, 32_768>(of_32_bits)),
+        }
+    }
+
+    fn confirm(&mut self, request: Option<ShareRequest>) -> Answer {
+        match request.map(|request| self.device.shared(&request)) {
+            None => Answer::NothingKept,
+            Some(Ok(())) => Answer::Confirmed(true),
+            Some(Err(SessionReplaced)) => Answer::Confirmed(false),
+        }
+    }
+
+    /// The room key of a request, if it is good yet.
+    fn room_key(&self, room: usize, request: &ShareRequest) -> Option<RoomKey> {
+        let mut out = [0; 600];
+        let length = match self.device.room_key(request, &mut out) {
+            Ok(length) => length,
+            Err(RoomKeyError::SessionReplaced) => return None,
+            Err(error) => panic!("{error}"),
+        };
+        let content: RoomKeyContent<'_> = serde_json::from_slice(&out[..length]).expect("the content of m.room_key");
+        assert_eq!(content.room_id, ROOMS[room]);
+        let (session, index) = content.session_key.split_at(SESSION_ID_LENGTH);
+        assert_eq!(content.session_id, session);
+        Some(RoomKey {
+            session: digits(session),
+            index: digits(index),
+            shares_history: content.shared_history,
+        })
+    }
+
+    /// The number of the session that a request is for, which is good since it was just made.
+    fn session_of(&self, room: usize, request: &ShareRequest) -> u64 {
+        self.room_key(room, request).expect("a request that was just made").session
+    }
+
+    fn use_permit(permit: pawl_core::Permit<'_, CountingSession>, bench: &Bench, used: Use) -> Option<(u64, u64)> {
+        let event = Event { event_type: "m.room.message", content: b"{}" };
+        let device = SendingDevice { sender_key: "k", device_id: "D" };
+        let (mut scratch, mut out) = ([0; 128], [0; 256]);
+        let space = if used == Use::Break(Broken::Buffer) { 8 } else { scratch.len() };
+        bench.refuses.set(used == Use::Break(Broken::Session));
+        let encrypted = permit.encrypt(&event, &device, &mut scratch[..space], &mut out);
+        bench.refuses.set(false);
+        match (encrypted, used) {
+            (Ok(encrypted), Use::Encrypt) => {
+                let content: EncryptedContent<'_> =
+                    serde_json::from_slice(&out[..encrypted.length]).expect("the content of m.room.encrypted");
+                assert_eq!(digits(content.ciphertext), u64::from(encrypted.message_index));
+                Some((digits(content.session_id), encrypted.message_index.into()))
+            }
+            (Err(EncryptError::Session(Refused)), Use::Break(Broken::Session))
+            | (Err(EncryptError::Write(_)), Use::Break(Broken::Buffer)) => None,
+            (Ok(_), _) => panic!("a message was encrypted that cannot be"),
+            (Err(error), _) => panic!("{error}"),
+        }
+    }
+}
+
+/// What a message came to, with nothing borrowed any more.
+enum Came {
+    To(Answer),
+    ToShare(ShareRequest),
+    /// A permit that was dropped.
+    ToPermit,
+}
+
+impl Side for CoreSide<'_> {
+    fn encryption(&mut self, room: usize, content: Content) -> Answer {
+        match self.device.encryption_event(room_id(room), &content.bytes()) {
+            Ok(applied) => Answer::Taken(
+                match applied.reading {
+                    Reading::Usable(settings, _) => model::Content::Usable(from_settings(settings)),
+                    Reading::Unsupported => model::Content::Unsupported,
+                    Reading::Malformed(_) => model::Content::Malformed,
+                },
+                from_effect(applied.effect),
+                applied.in_force.map(from_settings),
+            ),
+            Err(TableFull) => Answer::TableFull,
+        }
+    }
+
+    fn member(&mut self, room: usize, before: Before, new: &str, limited: bool) -> Noted {
+        let before = match before {
+            Before::NotKnown => PreviousMembership::Unknown,
+            Before::NoMembership => PreviousMembership::None,
+            Before::Was(membership) => PreviousMembership::Known(Membership::from_name(membership)),
+        };
+        from_noted(self.device.member_event(room_id(room), before, Membership::from_name(new), limited))
+    }
+
+    fn visibility(&mut self, room: usize, value: &str) -> Noted {
+        from_noted(self.device.history_visibility_event(room_id(room), value))
+    }
+
+    fn device_removed(&mut self, room: usize) -> Noted {
+        from_noted(self.device.device_removed(room_id(room)))
+    }
+
+    fn request_rotation(&mut self, room: usize) -> Noted {
+        from_noted(self.device.request_rotation(room_id(room)))
+    }
+
+    fn reset_settings(&mut self, room: usize) -> bool {
+        self.device.reset_settings(room_id(room))
+    }
+
+    fn forget(&mut self, room: usize) -> bool {
+        self.device.forget(room_id(room))
+    }
+
+    fn begin_resync(&mut self) {
+        self.device.begin_resync();
+    }
+
+    fn end_resync(&mut self) -> Result<(), ResyncFault> {
+        self.device.end_resync().map_err(|error| match error {
+            ResyncError::NotBegun => ResyncFault::NotBegun,
+            ResyncError::EventRefused => ResyncFault::Refused,
+            error => panic!("{error}"),
+        })
+    }
+
+    fn pass_ticks(&mut self, ticks: u64) {
+        self.counter = self.counter.wrapping_add(ticks);
+    }
+
+    fn set_back_ticks(&mut self, ticks: u64) {
+        self.counter = self.counter.wrapping_sub(ticks);
+    }
+
+    fn read_clock(&mut self) {
+        let _ = self.at(true).expect("a clock that can be read");
+    }
+
+    fn slept(&mut self, ms: Option<u64>) {
+        self.device.slept(ms.map_or(Sleep::Unknown, Sleep::KnownMs)).expect("few sleeps");
+    }
+
+    fn message(&mut self, room: usize, creation: bool, used: Use) -> Answer {
+        let bench = Rc::clone(&self.bench);
+        let create = || if creation { Ok(CountingSession::new(&bench)) } else { Err(()) };
+        let made = bench.made.get();
+        let moment = self.at(true).expect("a clock that can be read");
+        let came = match moment.decide(room_id(room), create) {
+            Ok(pawl_core::Decision::Plaintext(_)) => Came::To(Answer::Decided(Decision::Plaintext)),
+            Ok(pawl_core::Decision::Blocked(reason)) => {
+                Came::To(Answer::Decided(Decision::Blocked(from_block_reason(reason))))
+            }
+            Ok(pawl_core::Decision::Share(request)) => Came::ToShare(request),
+            Ok(pawl_core::Decision::Encrypt(_)) if used == Use::Drop => Came::ToPermit,
+            Ok(pawl_core::Decision::Encrypt(permit)) => {
+                Came::To(Answer::Used(Self::use_permit(permit, &bench, used)))
+            }
+            Err(DecideError::Session(())) => Came::To(Answer::Decided(Decision::NoNewSession)),
+            Err(error) => panic!("{error:?}"),
+        };
+        let is_new = bench.made.get() != made;
+        match came {
+            Came::ToShare(request) => {
+                assert_eq!(is_new, request.started.is_some(), "a session was made without saying so");
+                self.requests[room].0 = Some(request);
+                let session = self.session_of(room, &request);
+                Answer::Decided(Decision::Share(session, request.started.map(from_rotation_reason)))
+            }
+            _ if is_new => panic!("a session was made without need"),
+            Came::To(answer) => answer,
+            Came::ToPermit => {
+                let request = self.device.share_current(room_id(room)).expect("there was a permit");
+                Answer::Decided(Decision::Permit(self.session_of(room, &request)))
+            }
+        }
+    }
+
+    fn unreadable(&mut self, _room: usize) -> Answer {
+        match self.at(false) {
+            Err(ClockError::Unreadable) => Answer::NoTime,
+            Err(error) => panic!("{error}"),
+            Ok(_) => panic!("a clock was read that cannot be"),
+        }
+    }
+
+    fn ask_current(&mut self, room: usize) -> bool {
+        let request = self.device.share_current(room_id(room));
+        self.requests[room].0 = request;
+        request.is_some()
+    }
+
+    fn confirm_latest(&mut self, room: usize) -> Answer {
+        self.confirm(self.requests[room].0)
+    }
+
+    fn keep_latest(&mut self, room: usize) {
+        self.requests[room].1 = self.requests[room].0;
+    }
+
+    fn confirm_kept(&mut self, room: usize) -> Answer {
+        self.confirm(self.requests[room].1)
+    }
+
+    fn seen(&self, room: usize) -> Seen {
+        let current = self.device.share_current(room_id(room));
+        Seen {
+            known: self.device.is_known_encrypted(room_id(room)),
+            in_force: self.device.settings(room_id(room)).map(from_settings),
+            current: current.map(|request| self.room_key(room, &request).expect("the session there is")),
+            kept: self.requests[room].1.map(|request| self.room_key(room, &request)),
+            live_sessions: self.bench.live.get(),
+        }
+    }
+}
+
+fn from_settings(settings: pawl_core::settings::Settings) -> Settings {
+    Settings {
+        messages: settings.rotation_period_msgs.into(),
+        period_ms: settings.rotation_period_ms,
+        state_events: settings.encrypt_state_events,
+    }
+}
+
+fn from_effect(effect: pawl_core::Effect) -> Effect {
+    match effect {
+        pawl_core::Effect::Enabled => Effect::Enabled,
+        pawl_core::Effect::Blocked => Effect::Blocked,
+        pawl_core::Effect::Rejected => Effect::Rejected,
+        pawl_core::Effect::Tightened => Effect::Tightened,
+        pawl_core::Effect::Loosened => Effect::Loosened,
+        pawl_core::Effect::Changed => Effect::Changed,
+        pawl_core::Effect::Unchanged => Effect::Unchanged,
+    }
+}
+
+fn from_noted(noted: pawl_core::Noted) -> Noted {
+    match noted {
+        pawl_core::Noted::NotTracked => Noted::NotTracked,
+        pawl_core::Noted::NoEffect => Noted::NoEffect,
+        pawl_core::Noted::EndsSession => Noted::EndsSession,
+    }
+}
+
+fn from_block_reason(reason: BlockReason) -> Block {
+    match reason {
+        BlockReason::StateUnknown => Block::StateUnknown,
+        BlockReason::Capacity => Block::Capacity,
+        BlockReason::StoreDamaged => panic!("there is no store"),
+        BlockReason::UnsupportedAlgorithm => Block::UnsupportedAlgorithm,
+        BlockReason::MalformedSettings => Block::MalformedSettings,
+        BlockReason::PlaintextForbidden => Block::PlaintextForbidden,
+    }
+}
+
+fn from_rotation_reason(reason: RotationReason) -> Reason {
+    match reason {
+        RotationReason::NoSession => Reason::NoSession,
+        RotationReason::Requested => Reason::Requested,
+        RotationReason::Departure => Reason::Departure,
+        RotationReason::DeviceRemoved => Reason::DeviceRemoved,
+        RotationReason::HistoryVisibility => Reason::HistoryVisibility,
+        RotationReason::AgeUnknown => Reason::AgeUnknown,
+        RotationReason::Messages => Reason::Messages,
+        RotationReason::Age => Reason::Age,
+    }
+}
