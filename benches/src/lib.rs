@@ -3,6 +3,8 @@
 //! They run with the release profile (whole-program optimisation, one codegen unit) and compare within one run: a
 //! figure by itself says more about the machine than about the code.
 
+pub mod contents;
+
 use std::time::Instant;
 
 use embedded_time::clock::Error;
