@@ -202,7 +202,11 @@ impl Device {
     }
 
     /// An `m.room.encryption` event; `None` when it is refused (K2).
-    pub fn encryption_event(&mut self, room_id: &str, content: Content) -> Option<(Effect, Option<Settings>)> {
+    pub fn encryption_event(
+        &mut self,
+        room_id: &str,
+        content: Content,
+    ) -> Option<(Effect, Option<Settings>)> {
         if !self.rooms.contains_key(room_id) && self.rooms.len() == self.choices.places {
             self.learned.push(Learned::Refused);
             return None;
@@ -278,10 +282,15 @@ impl Device {
 
     /// How a resync would end after this.
     fn resync(learned: &[Learned]) -> Result<(), ResyncFault> {
-        let begun = learned.iter().rposition(|event| [Learned::ResyncBegun, Learned::ResyncEnded].contains(event));
+        let begun =
+            learned.iter().rposition(|event| [Learned::ResyncBegun, Learned::ResyncEnded].contains(event));
         match begun {
             Some(at) if learned[at] == Learned::ResyncBegun => {
-                if learned[at..].contains(&Learned::Refused) { Err(ResyncFault::Refused) } else { Ok(()) }
+                if learned[at..].contains(&Learned::Refused) {
+                    Err(ResyncFault::Refused)
+                } else {
+                    Ok(())
+                }
             }
             _ => Err(ResyncFault::NotBegun),
         }

@@ -1,8 +1,8 @@
-//! Any bytes as the content of an `m.room.encryption` event; the checks are in [`pawl_fuzz::settings`].
+//! Contents of known keys with odd values; the checks are in [`pawl_fuzz::settings`].
 #![cfg_attr(fuzzing, no_main)]
 
 #[cfg(fuzzing)]
-libfuzzer_sys::fuzz_target!(|content: &[u8]| pawl_fuzz::settings::check(content));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| pawl_fuzz::settings::check(input));
 
 #[cfg(not(fuzzing))]
 fn main() {

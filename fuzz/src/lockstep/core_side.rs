@@ -18,7 +18,7 @@ use pawl_core::{
 };
 use serde::Deserialize;
 
-use super::{Answer, Broken, ClockKind, Content, ROOMS, RoomKey, Seen, Setup, Side, Use};
+use super::{Answer, Broken, ClockKind, Content, ROOMS, RoomKey, Seen, Setup, Side, Standing, Use};
 use crate::model::{self, Before, Block, Decision, Effect, Noted, Policy, Reason, ResyncFault, Settings};
 
 /// Room for the rooms of a [`Setup`].
@@ -233,7 +233,8 @@ impl<'s> CoreSide<'s> {
             Err(RoomKeyError::SessionReplaced) => return None,
             Err(error) => panic!("{error}"),
         };
-        let content: RoomKeyContent<'_> = serde_json::from_slice(&out[..length]).expect("the content of m.room_key");
+        let content: RoomKeyContent<'_> =
+            serde_json::from_slice(&out[..length]).expect("the content of m.room_key");
         assert_eq!(content.room_id, ROOMS[room]);
         let (session, index) = content.session_key.split_at(SESSION_ID_LENGTH);
         assert_eq!(content.session_id, session);
@@ -249,7 +250,11 @@ impl<'s> CoreSide<'s> {
         self.room_key(room, request).expect("a request that was just made").session
     }
 
-    fn use_permit(permit: pawl_core::Permit<'_, CountingSession>, bench: &Bench, used: Use) -> Option<(u64, u64)> {
+    fn use_permit(
+        permit: pawl_core::Permit<'_, CountingSession>,
+        bench: &Bench,
+        used: Use,
+    ) -> Option<(u64, u64)> {
         let event = Event { event_type: "m.room.message", content: b"{}" };
         let device = SendingDevice { sender_key: "k", device_id: "D" };
         let (mut scratch, mut out) = ([0; 128], [0; 256]);
@@ -259,8 +264,8 @@ impl<'s> CoreSide<'s> {
         bench.refuses.set(false);
         match (encrypted, used) {
             (Ok(encrypted), Use::Encrypt) => {
-                let content: EncryptedContent<'_> =
-                    serde_json::from_slice(&out[..encrypted.length]).expect("the content of m.room.encrypted");
+                let content: EncryptedContent<'_> = serde_json::from_slice(&out[..encrypted.length])
+                    .expect("the content of m.room.encrypted");
                 assert_eq!(digits(content.ciphertext), u64::from(encrypted.message_index));
                 Some((digits(content.session_id), encrypted.message_index.into()))
             }
@@ -414,11 +419,17 @@ impl Side for CoreSide<'_> {
         self.confirm(self.requests[room].1)
     }
 
+    fn standing(&self, room: usize) -> Standing {
+        Standing {
+            known: self.device.is_known_encrypted(room_id(room)),
+            in_force: self.device.settings(room_id(room)).map(from_settings),
+        }
+    }
+
     fn seen(&self, room: usize) -> Seen {
         let current = self.device.share_current(room_id(room));
         Seen {
-            known: self.device.is_known_encrypted(room_id(room)),
-            in_force: self.device.settings(room_id(room)).map(from_settings),
+            standing: self.standing(room),
             current: current.map(|request| self.room_key(room, &request).expect("the session there is")),
             kept: self.requests[room].1.map(|request| self.room_key(room, &request)),
             live_sessions: self.bench.live.get(),

@@ -1,6 +1,8 @@
 //! The [model](crate::model) in [lockstep](super).
 
-use super::{Answer, Broken, Content, Observed, Operation, ROOMS, RoomKey, Seen, Setup, Side, Use, observe};
+use super::{
+    Answer, Broken, Content, Observed, Operation, ROOMS, RoomKey, Seen, Setup, Side, Standing, Use, observe,
+};
 use crate::model::{Before, Decision, Device, Gist, Noted, ResyncFault};
 
 /// The model, with the requests to share that an application would hold.
@@ -55,11 +57,7 @@ impl ModelSide {
 
     fn room_key(&self, room: usize) -> Option<RoomKey> {
         let session = self.device.session(ROOMS[room])?;
-        Some(RoomKey {
-            session: session.id,
-            index: session.index(),
-            shares_history: session.shares_history,
-        })
+        Some(RoomKey { session: session.id, index: session.index(), shares_history: session.shares_history })
     }
 }
 
@@ -168,12 +166,18 @@ impl Side for ModelSide {
         self.confirm(room, self.requests[room].1)
     }
 
+    fn standing(&self, room: usize) -> Standing {
+        Standing {
+            known: self.device.is_known_encrypted(ROOMS[room]),
+            in_force: self.device.settings(ROOMS[room]),
+        }
+    }
+
     fn seen(&self, room: usize) -> Seen {
         let current = self.room_key(room);
         let kept = self.requests[room].1;
         Seen {
-            known: self.device.is_known_encrypted(ROOMS[room]),
-            in_force: self.device.settings(ROOMS[room]),
+            standing: self.standing(room),
             current,
             kept: kept.map(|session| current.filter(|key| key.session == session)),
             live_sessions: self.device.live_sessions(),

@@ -57,7 +57,8 @@ impl Room {
 
     /// Whether the next usable content will be taken as the first one was: one was reset since the last (S5).
     pub(super) fn is_reset(&self) -> bool {
-        let since = self.told.iter().rev().take_while(|told| !matches!(told, Told::Content(Content::Usable(_))));
+        let since =
+            self.told.iter().rev().take_while(|told| !matches!(told, Told::Content(Content::Usable(_))));
         since.into_iter().any(|told| *told == Told::Reset)
     }
 

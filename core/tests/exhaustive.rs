@@ -1,0 +1,220 @@
+//! Every pair of states that the core and the model of the rules can reach together, breadth first, with small limits
+//! and two rooms. After every step the two must agree on everything that is to be seen.
+//!
+//! `cargo test` goes to depth 4. `PAWL_DEPTH=7 cargo test --release --test exhaustive -- --nocapture` takes minutes.
+//!
+//! Rules: S1, S2, S3, S4, S5, K1, K2, K3, K4, K6, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, E1, E2, E3, E4, E5, C1, C2, C3,
+//! C4, C5.
+//!
+//! # When two pairs are taken for the same
+//!
+//! A device can neither be copied nor looked into. A pair is therefore kept as the shortest sequence of operations that
+//! leads to it, and each step begins with going through that sequence again. Two sequences lead to the same pair when
+//! their keys are the same ([`key`]). A key holds all that the model's future depends on. Everything to be seen of the
+//! core is compared with the model after each step, so what is left is what the core hides:
+//!
+//! | the core keeps | and with one key |
+//! |---|---|
+//! | configuration | it is the same: it belongs to the search |
+//! | the clock's last reading | as many ticks have passed since; nothing but the difference is used. Whether a counter of 32 bits has passed its end is in the key |
+//! | the timeline, and its epoch | only where they began differs: each session's age, and that it is unknown, is in the key |
+//! | a fraction of a millisecond | there is none: a step of every clock here is whole milliseconds |
+//! | knowledge, and the resync | they are in the key |
+//! | of a room: what is in force or why nothing is, reset, `shared_history` | they are in the key |
+//! | of a session: count, every pending reason, shared, its own `shared_history` and index | they are in the key |
+//! | numbers of sessions | they differ, but are only compared with those of requests to share, and whether the request that is kept for a room is still good is in the key |
+//! | which places of the table are whose | it may differ, and nothing may depend on it |
+//!
+//! That is what the core should hide. Were there more (a reason that was not cleared, a share that was taken for another
+//! session's), what shows it could be cut off as known. So wherever the search goes no further, since the key is known
+//! or the depth reached, the core has to go through two more sequences, [`probe_time`] and [`probe_state`], which
+//! between them bring every line of that table out in an answer.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use pawl_fuzz::lockstep::{Broken, ClockKind, Content, Lockstep, Operation, Setup, Storage};
+use pawl_fuzz::model::{Before, Policy};
+
+const A: usize = 0;
+const B: usize = 1;
+
+/// A search: a setup, and what happens before it begins.
+struct Search {
+    setup: Setup,
+    beginning: Vec<Operation>,
+    /// The fewest states and steps that it has at the depths that CI goes to, so that nothing hides them all.
+    at_least: fn(depth: usize) -> (usize, usize),
+}
+
+/// What may happen next, always.
+fn operations(setup: &Setup) -> Vec<Operation> {
+    use Operation as O;
+    let (shortest, longest) = setup.period_ms;
+    let tight = Content::Megolm(Some(1), Some(shortest), false);
+    let loose = Content::Megolm(Some(3), Some(longest), false);
+    let odd = Content::Megolm(Some(2), Some(2 * shortest), true);
+    vec![
+        O::Encryption(A, tight),
+        O::Encryption(A, loose),
+        O::Encryption(A, Content::Redacted),
+        O::Encryption(B, odd),
+        O::Encryption(B, Content::Unsupported),
+        O::Send(A),
+        O::Send(B),
+        O::SendUnshared(A),
+        O::SendBroken(A, Broken::Buffer),
+        O::DropPermit(B),
+        O::NoNewSession(A),
+        O::Unreadable(A),
+        O::ConfirmKept(A),
+        O::Member(A, Before::NotKnown, "leave", false),
+        O::Member(A, Before::Was("leave"), "knock", true),
+        O::Member(A, Before::Was("knock"), "ban", false),
+        O::Visibility(A, "shared"),
+        O::Visibility(A, "odd"),
+        O::DeviceRemoved(B),
+        O::RequestRotation(A),
+        O::ResetSettings(A),
+        O::Forget(A),
+        O::Forget(B),
+        O::BeginResync,
+        O::EndResync,
+        O::Pass(1),
+        O::Pass((shortest / setup.clock.step_ms()).saturating_sub(1).max(2)),
+        O::SetBack(1),
+        O::SleptMs(longest - shortest),
+        O::SleptUnknown,
+    ]
+}
+
+/// Everything that the future of a pair depends on. It stands for a value that would fill many gigabytes by the million;
+/// that two of so many are confused with 128 bits is no more likely than 1 in 10²⁴.
+fn key(lockstep: &Lockstep<'_>) -> u128 {
+    let state = (lockstep.model().gist(), lockstep.has_wrapped());
+    let half = |salt: u8| {
+        let mut hasher = DefaultHasher::new();
+        (salt, &state).hash(&mut hasher);
+        u128::from(hasher.finish())
+    };
+    half(0) << 64 | half(1)
+}
+
+/// Brings out when each session was made, and what the clock showed last: each is good until a step before it is too
+/// old, and then no longer.
+fn probe_time(lockstep: &mut Lockstep<'_>) {
+    lockstep.step_briefly(Operation::NoNewSession(A));
+    for room in [A, B] {
+        if let Some(steps) = lockstep.model().steps_until_too_old(room).filter(|steps| *steps > 0) {
+            lockstep.step_briefly(Operation::Pass(steps - 1));
+            lockstep.step_briefly(Operation::NoNewSession(room));
+            lockstep.step_briefly(Operation::Pass(1));
+        }
+        lockstep.step_briefly(Operation::NoNewSession(room));
+    }
+}
+
+/// Brings out the rest: the reason why a session must be replaced, if any, which of the requests is good, how many messages
+/// are left, what was told of the visibility, whether a reset waits, what is in force, and the knowledge.
+fn probe_state(lockstep: &mut Lockstep<'_>, setup: &Setup) {
+    let (_, longest) = setup.period_ms;
+    lockstep.step_briefly(Operation::SendUnshared(B));
+    lockstep.step_briefly(Operation::ConfirmKept(A));
+    for _ in 0..=setup.messages.1 {
+        lockstep.step_briefly(Operation::Send(A));
+    }
+    lockstep.step_briefly(Operation::Visibility(A, "world_readable"));
+    lockstep.step_briefly(Operation::Send(A));
+    lockstep.step_briefly(Operation::EndResync);
+    lockstep.step_briefly(Operation::NoNewSession(B));
+    for room in [A, B] {
+        lockstep.step_briefly(Operation::Encryption(room, Content::Megolm(Some(3), Some(longest), true)));
+    }
+    lockstep.step_briefly(Operation::Send(B));
+}
+
+/// How a pair was reached: from another, by an operation.
+#[derive(Clone, Copy)]
+struct Reached {
+    from: Option<usize>,
+    by: usize,
+}
+
+/// The operations that lead to a pair.
+fn way_to(pair: usize, pairs: &[Reached]) -> Vec<usize> {
+    let mut way = Vec::new();
+    let mut at = pairs[pair];
+    while let Some(from) = at.from {
+        way.push(at.by);
+        at = pairs[from];
+    }
+    way.reverse();
+    way
+}
+
+/// Goes through everything within `depth` operations. Returns how many pairs were reached and how many steps compared,
+/// without those of the probes.
+fn search(search: &Search, depth: usize) -> (usize, usize) {
+    let setup = search.setup;
+    let operations = operations(&setup);
+    let mut storage = Storage::new(setup.places);
+    let begin = |way: &[usize], storage: &mut Storage, then: &mut dyn FnMut(&mut Lockstep<'_>)| {
+        let mut lockstep = Lockstep::new(storage, setup);
+        search.beginning.iter().for_each(|operation| lockstep.step_again(*operation));
+        way.iter().for_each(|operation| lockstep.step_again(operations[*operation]));
+        then(&mut lockstep);
+    };
+    let mut pairs = vec![Reached { from: None, by: 0 }];
+    let mut known = HashSet::new();
+    begin(&[], &mut storage, &mut |lockstep| {
+        known.insert(key(lockstep));
+    });
+    let mut steps = 0;
+    let mut level = 0..1;
+    for depth_left in (0..depth).rev() {
+        for from in level.clone() {
+            let way = way_to(from, &pairs);
+            for by in 0..operations.len() {
+                steps += 1;
+                let mut goes_on = false;
+                begin(&way, &mut storage, &mut |lockstep| {
+                    lockstep.step(operations[by]);
+                    let is_new = known.insert(key(lockstep));
+                    goes_on = is_new && depth_left > 0;
+                    if is_new {
+                        pairs.push(Reached { from: Some(from), by });
+                    }
+                    if !goes_on {
+                        probe_time(lockstep);
+                    }
+                });
+                if !goes_on {
+                    begin(&way, &mut storage, &mut |lockstep| {
+                        lockstep.step_again(operations[by]);
+                        probe_state(lockstep, &setup);
+                    });
+                }
+            }
+        }
+        level = level.end..pairs.len();
+    }
+    (pairs.len(), steps)
+}
+
+fn depth() -> usize {
+    std::env::var("PAWL_DEPTH").map_or(4, |depth| depth.parse().expect("PAWL_DEPTH is a number"))
+}
+
+fn run(name: &str, what: Search, depth: usize) {
+    let began = std::time::Instant::now();
+    let (states, steps) = search(&what, depth);
+    println!("{name}, depth {depth}: {states} states, {steps} steps, {:.1} s", began.elapsed().as_secs_f64());
+    let (least_states, least_steps) = (what.at_least)(depth);
+    assert!(states >= least_states && steps >= least_steps, "the search has lost its way");
+}
+
+#[test]
+fn from_the_first_start_with_a_table_of_one() {
+    let setup = Setup::small(Policy::Ratchet, true, 1, ClockKind::Bits64Khz, 2);
+    run("first start", Search { setup, beginning: Vec::new(), at_least: |_| (0, 0) }, depth());
+}
