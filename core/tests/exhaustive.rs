@@ -213,8 +213,37 @@ fn run(name: &str, what: Search, depth: usize) {
     assert!(states >= least_states && steps >= least_steps, "the search has lost its way");
 }
 
+/// Complete knowledge.
+const SYNCED: [Operation; 2] = [Operation::BeginResync, Operation::EndResync];
+
 #[test]
 fn from_the_first_start_with_a_table_of_one() {
     let setup = Setup::small(Policy::Ratchet, true, 1, ClockKind::Bits64Khz, 2);
     run("first start", Search { setup, beginning: Vec::new(), at_least: |_| (0, 0) }, depth());
+}
+
+#[test]
+fn from_two_rooms_in_use_with_a_clock_that_is_about_to_wrap() {
+    let setup = Setup::small(Policy::Ratchet, false, 2, ClockKind::Bits32Khz, 2);
+    let mut beginning = SYNCED.to_vec();
+    beginning.extend([
+        Operation::Encryption(A, Content::Megolm(Some(3), Some(40), false)),
+        Operation::Encryption(B, Content::Megolm(Some(2), Some(20), false)),
+        Operation::Send(A),
+        Operation::Send(B),
+    ]);
+    // Here everything is in use from the beginning, so each operation leads on: a depth less is ten times as much.
+    run("two rooms", Search { setup, beginning, at_least: |_| (0, 0) }, depth() - 1);
+}
+
+#[test]
+fn from_complete_knowledge_with_settings_that_follow_and_ticks_of_10_ms() {
+    let setup = Setup::small(Policy::Follow, true, 2, ClockKind::Bits64Hz100, 2);
+    run("follow", Search { setup, beginning: SYNCED.to_vec(), at_least: |_| (0, 0) }, depth());
+}
+
+#[test]
+fn from_complete_knowledge_with_frozen_settings_and_ticks_longer_than_a_period() {
+    let setup = Setup::small(Policy::Freeze, true, 1, ClockKind::Bits32Hz, 2);
+    run("freeze", Search { setup, beginning: SYNCED.to_vec(), at_least: |_| (0, 0) }, depth());
 }

@@ -14,7 +14,6 @@ pub mod peers;
 mod printable;
 mod text;
 mod trouble;
-mod units;
 
 use std::ops::Range;
 

@@ -17,3 +17,4 @@ pub mod report;
 pub mod scenario;
 pub mod simulation;
 pub mod trace;
+mod units;

@@ -7,6 +7,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use crate::observer::{Settings, Violation};
+use crate::units::{grouped, messages, rough_duration};
 
 /// A run's figures. Those about messages, sessions and violations are what the observer saw, not what the kiosk says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -94,37 +95,43 @@ impl Report {
 /// The summary for people: a row a room, then the totals.
 impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}, {} simulated, seed {}", self.scenario, Duration(self.simulated_ms), self.seed)?;
+        writeln!(
+            f,
+            "{}, {} simulated, seed {}",
+            self.scenario,
+            rough_duration(self.simulated_ms),
+            self.seed
+        )?;
         writeln!(f)?;
         writeln!(f, "{}", self.room_table())?;
         writeln!(f)?;
         writeln!(
             f,
             "{} messages went out: {} encrypted, {} as plaintext to a room not yet encrypted; {} were blocked.",
-            Grouped(self.messages),
-            Grouped(self.messages - self.plaintext_messages),
-            Grouped(self.plaintext_messages),
-            Grouped(self.blocked_messages),
+            grouped(self.messages),
+            grouped(self.messages - self.plaintext_messages),
+            grouped(self.plaintext_messages),
+            grouped(self.blocked_messages),
         )?;
         writeln!(
             f,
             "{} sessions were made and shared {} times ({} shares failed) in {} Olm messages.",
-            Grouped(self.sessions),
-            Grouped(self.key_shares),
-            Grouped(self.failed_key_shares),
-            Grouped(self.to_device_messages),
+            grouped(self.sessions),
+            grouped(self.key_shares),
+            grouped(self.failed_key_shares),
+            grouped(self.to_device_messages),
         )?;
         writeln!(
             f,
             "{} messages were decrypted by receiving devices, {} could not be; {} ratchet indices were reused.",
-            Grouped(self.decrypted),
-            Grouped(self.undecryptable),
-            Grouped(self.index_reuses),
+            grouped(self.decrypted),
+            grouped(self.undecryptable),
+            grouped(self.index_reuses),
         )?;
         if self.is_clean() {
             write!(f, "No violation.")
         } else {
-            write!(f, "{} violations:", Grouped(self.violation_count))?;
+            write!(f, "{} violations:", grouped(self.violation_count))?;
             for violation in self.violations.iter().take(VIOLATIONS_SHOWN) {
                 write!(f, "\n  at {} ms in {}: {}", violation.at_ms, violation.room, violation.detail)?;
             }
@@ -138,31 +145,33 @@ impl Display for Report {
 
 const VIOLATIONS_SHOWN: usize = 10;
 
+/// The table's width where it is not printed on a terminal, in columns.
+const WIDTH_ELSEWHERE: u16 = 120;
+
 impl Report {
     fn room_table(&self) -> Table {
         let mut table = Table::new();
         table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        if !table.is_tty() {
+            table.set_width(WIDTH_ELSEWHERE);
+        }
         table.set_header([
             "room",
             "in force",
             "messages",
             "sessions",
             "reasons to rotate",
-            "oldest session",
-            "most messages in one",
+            "oldest\nsession",
+            "most messages\nin one",
         ]);
         for room in &self.room_reports {
             table.add_row([
                 format!("{}\n{}", room.room, room.about),
                 room.in_force(),
                 room.message_counts(),
-                Grouped(room.sessions).to_string(),
+                grouped(room.sessions),
                 room.reasons(),
-                if room.sessions == 0 {
-                    "–".to_owned()
-                } else {
-                    Duration(room.max_session_age_ms).to_string()
-                },
+                if room.sessions == 0 { "–".to_owned() } else { rough_duration(room.max_session_age_ms) },
                 if room.sessions == 0 { "–".to_owned() } else { room.max_messages_per_session.to_string() },
             ]);
         }
@@ -179,7 +188,7 @@ impl RoomReport {
     fn in_force(&self) -> String {
         match (self.settings, self.block_reason) {
             (Some(settings), _) => {
-                format!("{} messages\n{}", Grouped(settings.messages), Duration(settings.period_ms))
+                format!("{}\n{}", messages(settings.messages), rough_duration(settings.period_ms))
             }
             (None, Some(reason)) => format!("blocked:\n{reason}"),
             (None, None) => "not encrypted".to_owned(),
@@ -187,71 +196,19 @@ impl RoomReport {
     }
 
     fn message_counts(&self) -> String {
-        let mut lines = vec![Grouped(self.messages).to_string()];
+        let mut lines = vec![grouped(self.messages)];
         if self.plaintext_messages > 0 {
-            lines.push(format!("+ {} plain", Grouped(self.plaintext_messages)));
+            lines.push(format!("+ {} plain", grouped(self.plaintext_messages)));
         }
         if self.blocked_messages > 0 {
-            lines.push(format!("({} blocked)", Grouped(self.blocked_messages)));
+            lines.push(format!("({} blocked)", grouped(self.blocked_messages)));
         }
         lines.join("\n")
     }
 
     fn reasons(&self) -> String {
         let reasons: Vec<String> =
-            self.rotations.iter().map(|(reason, count)| format!("{reason} {}", Grouped(*count))).collect();
-        if reasons.is_empty() { "–".to_owned() } else { reasons.join(", ") }
-    }
-}
-
-/// A number with its thousands set apart.
-struct Grouped(u64);
-
-impl Display for Grouped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 < 1_000 {
-            return write!(f, "{}", self.0);
-        }
-        write!(f, "{},{:03}", Grouped(self.0 / 1_000), self.0 % 1_000)
-    }
-}
-
-/// A length of time in milliseconds, in its two greatest units.
-struct Duration(u64);
-
-impl Display for Duration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [(u64, &str); 5] =
-            [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms")];
-        let Some(greatest) = UNITS.iter().position(|(ms, _)| self.0 >= *ms) else {
-            return f.write_str("0 ms");
-        };
-        let (ms, unit) = UNITS[greatest];
-        write!(f, "{} {unit}", self.0 / ms)?;
-        match UNITS.get(greatest + 1) {
-            Some((smaller_ms, unit)) if self.0 % ms >= *smaller_ms => {
-                write!(f, " {} {unit}", self.0 % ms / smaller_ms)
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Duration, Grouped};
-
-    #[test]
-    fn thousands_are_set_apart() {
-        assert_eq!(Grouped(7).to_string(), "7");
-        assert_eq!(Grouped(1_234_056).to_string(), "1,234,056");
-    }
-
-    #[test]
-    fn a_duration_has_its_two_greatest_units() {
-        assert_eq!(Duration(0).to_string(), "0 ms");
-        assert_eq!(Duration(604_800_000).to_string(), "7 d");
-        assert_eq!(Duration(604_799_999).to_string(), "6 d 23 h");
-        assert_eq!(Duration(61_500).to_string(), "1 min 1 s");
+            self.rotations.iter().map(|(reason, count)| format!("{reason} {}", grouped(*count))).collect();
+        if reasons.is_empty() { "–".to_owned() } else { reasons.join("\n") }
     }
 }

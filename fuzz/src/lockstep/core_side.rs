@@ -108,8 +108,9 @@ fn write_digits(mut number: u64, out: &mut [u8]) {
     }
 }
 
+/// Reads a number from the last ten digits of a text, which has no other characters.
 fn digits(text: &str) -> u64 {
-    text.parse().expect("digits")
+    text.get(text.len() - 10..).and_then(|last| last.parse().ok()).expect("digits")
 }
 
 impl OutboundSession for CountingSession {
@@ -245,9 +246,10 @@ impl<'s> CoreSide<'s> {
         })
     }
 
-    /// The number of the session that a request is for, which is good since it was just made.
-    fn session_of(&self, room: usize, request: &ShareRequest) -> u64 {
-        self.room_key(room, request).expect("a request that was just made").session
+    /// The number of the session there is.
+    fn current_session(&self, room: usize) -> u64 {
+        let request = self.device.share_current(room_id(room)).expect("a session");
+        self.room_key(room, &request).expect("its room key").session
     }
 
     fn use_permit(
@@ -381,15 +383,13 @@ impl Side for CoreSide<'_> {
             Came::ToShare(request) => {
                 assert_eq!(is_new, request.started.is_some(), "a session was made without saying so");
                 self.requests[room].0 = Some(request);
-                let session = self.session_of(room, &request);
+                // The session that was just made has the latest number; whose key the request gives, `seen` looks at.
+                let session = if is_new { bench.made.get() } else { self.current_session(room) };
                 Answer::Decided(Decision::Share(session, request.started.map(from_rotation_reason)))
             }
             _ if is_new => panic!("a session was made without need"),
             Came::To(answer) => answer,
-            Came::ToPermit => {
-                let request = self.device.share_current(room_id(room)).expect("there was a permit");
-                Answer::Decided(Decision::Permit(self.session_of(room, &request)))
-            }
+            Came::ToPermit => Answer::Decided(Decision::Permit(self.current_session(room))),
         }
     }
 

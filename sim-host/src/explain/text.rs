@@ -5,8 +5,8 @@ use pawl_core::settings::{Cause, Field, MEGOLM, Malformed, Settings};
 
 use super::page::Page;
 use super::printable;
-use super::units::{duration, grouped, messages};
 use super::{Diagnostic, Finding, Outcome, Place, Source, Sources};
+use crate::units::{duration, grouped, messages};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();

@@ -1,7 +1,7 @@
 //! Numbers and lengths of time as people read them.
 
 /// A number with its thousands set apart.
-pub(super) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     if number < 1_000 {
         return number.to_string();
     }
@@ -9,12 +9,33 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// A number of messages.
-pub(super) fn messages(number: u64) -> String {
+pub(crate) fn messages(number: u64) -> String {
     format!("{} {}", grouped(number), if number == 1 { "message" } else { "messages" })
 }
 
+/// A length of time in its two greatest units: `6 d 23 h`.
+pub(crate) fn rough_duration(ms: u64) -> String {
+    const UNITS: [(u64, &str); 5] =
+        [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms")];
+    let mut rest = ms;
+    let mut parts = Vec::new();
+    for (unit_ms, unit) in UNITS {
+        let count = rest / unit_ms;
+        rest %= unit_ms;
+        if count > 0 {
+            parts.push(format!("{} {unit}", grouped(count)));
+        } else if !parts.is_empty() {
+            break;
+        }
+        if parts.len() == 2 {
+            break;
+        }
+    }
+    if parts.is_empty() { "0 ms".to_owned() } else { parts.join(" ") }
+}
+
 /// A length of time, exactly: `7 days`, `24 d 20 h 31 min 23 s 648 ms`.
-pub(super) fn duration(ms: u64) -> String {
+pub(crate) fn duration(ms: u64) -> String {
     const UNITS: [(u64, &str, [&str; 2]); 5] = [
         (86_400_000, "d", ["day", "days"]),
         (3_600_000, "h", ["hour", "hours"]),
@@ -42,7 +63,7 @@ pub(super) fn duration(ms: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{duration, grouped, messages};
+    use super::{duration, grouped, messages, rough_duration};
 
     #[test]
     fn thousands_are_set_apart() {
@@ -58,5 +79,13 @@ mod tests {
         assert_eq!(duration(604_800_000), "7 days");
         assert_eq!(duration(3_600_000), "1 hour");
         assert_eq!(duration(2_147_483_648), "24 d 20 h 31 min 23 s 648 ms");
+    }
+    #[test]
+    fn a_rough_duration_has_its_two_greatest_units() {
+        assert_eq!(rough_duration(0), "0 ms");
+        assert_eq!(rough_duration(604_800_000), "7 d");
+        assert_eq!(rough_duration(604_799_999), "6 d 23 h");
+        assert_eq!(rough_duration(61_500), "1 min 1 s");
+        assert_eq!(rough_duration(86_400_001), "1 d");
     }
 }
