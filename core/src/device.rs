@@ -252,6 +252,9 @@ impl<'a, S> Device<'a, S> {
     /// Forgets a room that the application has left. Its place is free, and knowledge is no longer complete: until
     /// the next resync has ended, every room that is not in the table is blocked (K3). Returns whether there was such
     /// a room; if not, nothing changes.
+    ///
+    /// Do this outside of a resync: the end of one makes knowledge complete (K4), and a room that was delivered and then
+    /// forgotten in the course of it is not known to be encrypted any more.
     pub fn forget(&mut self, room_id: RoomId<'_>) -> bool {
         let known = self.rooms.remove(room_id);
         if known {
@@ -302,7 +305,20 @@ impl<'a, S> Device<'a, S> {
         Ok(self.moment(now))
     }
 
-    /// The same with a reading of a counter that is not an [`embedded_time::Clock`], as
+    /// Reads the clock and does nothing else. A 32-bit clock has to be read at intervals shorter than
+    /// [`longest_read_interval_ms`](crate::clock::longest_read_interval_ms), messages or none (C2).
+    ///
+    /// # Errors
+    /// As [`at`](Device::at).
+    pub fn read_clock<C>(&mut self, clock: &C) -> Result<(), ClockError>
+    where
+        C: Clock,
+        u64: From<C::T>,
+    {
+        self.timeline.read(clock).map(|_now| ())
+    }
+
+    /// As [`at`](Device::at), with a reading of a counter that is not an [`embedded_time::Clock`], as
     /// [`Timeline::carry_on`](crate::clock::Timeline::carry_on). A device uses one counter for all its life.
     ///
     /// # Errors
@@ -341,14 +357,14 @@ impl<'a, S> Device<'a, S> {
         self.rooms.get(slot)?.share_request(slot)
     }
 
-    /// The room key of a request was first shared: the session may be used (T8). What has happened since the request
-    /// was made still counts.
+    /// The room key of a request was shared. If it was what a decision asked for, the session may be used from now on
+    /// (T8); what has happened since still counts.
     ///
     /// # Errors
     /// The session was replaced in the meantime.
     pub fn shared(&mut self, request: &ShareRequest) -> Result<(), SessionReplaced> {
         let room = self.rooms.get_mut(request.slot).ok_or(SessionReplaced)?;
-        if room.shared(request.session_number) { Ok(()) } else { Err(SessionReplaced) }
+        if room.shared(request) { Ok(()) } else { Err(SessionReplaced) }
     }
 }
 

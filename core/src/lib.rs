@@ -3,7 +3,7 @@
 //!
 //! # The layers
 //!
-//! Each module knows only those before it.
+//! What decides ([`json`] to [`membership`]) knows only the modules before it; [`Device`] puts them together.
 //!
 //! - [`json`] reads one JSON object, strictly and within bounds.
 //! - [`settings`] reads the content of `m.room.encryption` events and says what a later one may change.
@@ -28,9 +28,6 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
-
-#[cfg(feature = "vodozemac")]
-extern crate std;
 
 /// The rules and the design, for those who review or change the code.
 pub mod manual {

@@ -24,7 +24,7 @@ pub enum BlockReason {
     StateUnknown,
     /// An encrypted room found no place in the table (K2).
     Capacity,
-    /// What the device had stored was damaged (B5).
+    /// What the device had stored was damaged (K1). Nothing is stored yet, so this does not occur.
     StoreDamaged,
     /// The room is encrypted by an algorithm that is not supported (S4).
     UnsupportedAlgorithm,
@@ -116,19 +116,20 @@ impl Effect {
 }
 
 /// A session that devices have still to be given the key of, by value, so that sharing may take its time: the room's
-/// place and the session's number. It stays good until that session is replaced.
+/// place and the session's number. It is for the device that made it, and good until that session is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "nothing can be sent to the room until the room key was shared"]
 pub struct ShareRequest {
     pub(crate) slot: u16,
     pub(crate) session_number: u32,
+    /// Whether the session waits for this share (T8); later ones hold nothing up (E5).
+    pub(crate) first: bool,
     /// Why the session was made, on the request whose decision made it.
     pub started: Option<RotationReason>,
 }
 
 /// What a message to a room needs.
-#[derive(Debug)]
 #[must_use = "a message is sent by using the permit in here, or not at all"]
 pub enum Decision<'a, S> {
     /// The room is not encrypted: the message goes out as it is (T1).
@@ -139,6 +140,17 @@ pub enum Decision<'a, S> {
     Share(ShareRequest),
     /// The message may be encrypted (T4).
     Encrypt(Permit<'a, S>),
+}
+
+impl<S> core::fmt::Debug for Decision<'_, S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Decision::Plaintext(permit) => f.debug_tuple("Plaintext").field(permit).finish(),
+            Decision::Blocked(reason) => f.debug_tuple("Blocked").field(reason).finish(),
+            Decision::Share(request) => f.debug_tuple("Share").field(request).finish(),
+            Decision::Encrypt(permit) => f.debug_tuple("Encrypt").field(permit).finish(),
+        }
+    }
 }
 
 /// Leave to send one message to a room that is not encrypted. It borrows the device, so the room cannot become
@@ -383,14 +395,14 @@ impl<S> Room<S> {
     /// The session there is, as a request to share it from its current index on (E5).
     pub(crate) fn share_request(&self, slot: u16) -> Option<ShareRequest> {
         self.outbound.as_ref()?;
-        Some(ShareRequest { slot, session_number: self.sessions_made, started: None })
+        Some(ShareRequest { slot, session_number: self.sessions_made, first: false, started: None })
     }
 
     /// T8. Returns whether the session is still that one.
-    pub(crate) fn shared(&mut self, session_number: u32) -> bool {
+    pub(crate) fn shared(&mut self, request: &ShareRequest) -> bool {
         match &mut self.outbound {
-            Some(outbound) if self.sessions_made == session_number => {
-                outbound.shared = true;
+            Some(outbound) if self.sessions_made == request.session_number => {
+                outbound.shared |= request.first; // E5: sharing with one who came later is no first share
                 true
             }
             _ => false,
@@ -443,7 +455,7 @@ impl<S> Room<S> {
         Ok(if outbound.shared {
             Decision::Encrypt(Permit { room_id, outbound })
         } else {
-            Decision::Share(ShareRequest { slot, session_number: self.sessions_made, started }) // T8
+            Decision::Share(ShareRequest { slot, session_number: self.sessions_made, first: true, started }) // T8
         })
     }
 }

@@ -11,8 +11,8 @@ use crate::room::Room;
 /// The longest room ID, in bytes (Matrix specification, appendix on identifiers).
 pub const MAX_ROOM_ID_LENGTH: usize = 255;
 
-/// A room ID of at most [`MAX_ROOM_ID_LENGTH`] bytes. It is compared byte by byte; its inner form is not looked at,
-/// since that differs between room versions.
+/// A room ID of at most [`MAX_ROOM_ID_LENGTH`] bytes. It is compared byte by byte, and nothing else about its form is
+/// checked: hand in the ID, never an alias of the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoomId<'a>(&'a str);
 

@@ -392,3 +392,16 @@ fn a_session_not_yet_shared_is_the_one_that_is_shared() {
     let current = device.share_current(ROOM).unwrap();
     assert_eq!(room_key(&device, &first), room_key(&device, &current));
 }
+
+#[test]
+fn sharing_with_somebody_who_came_later_is_not_the_first_share() {
+    // E5, T8: everybody else is still to get the key
+    let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
+    let mut device = device_in_room(&mut storage, 100, WEEK_MS);
+    let first = share_request(&mut device, &clock, ROOM);
+    let later = device.share_current(ROOM).unwrap();
+    assert_eq!(device.shared(&later), Ok(()));
+    assert!(matches!(support::decide(&mut device, &clock, ROOM), pawl_core::Decision::Share(_)));
+    assert_eq!(device.shared(&first), Ok(()));
+    assert!(matches!(support::decide(&mut device, &clock, ROOM), pawl_core::Decision::Encrypt(_)));
+}

@@ -176,7 +176,7 @@ impl StateMachineTest for Lives {
 
 prop_state_machine! {
     #![proptest_config(ProptestConfig {
-        cases: 96,
+        cases: 256,
         failure_persistence: None,
         max_shrink_iters: 20_000,
         ..ProptestConfig::default()

@@ -718,3 +718,15 @@ fn every_block_reason_has_its_stable_name() {
         assert_eq!(reason.name(), name);
     }
 }
+
+#[test]
+fn a_resync_ends_complete_although_a_room_was_forgotten_in_its_course() {
+    // K4: only an event that was refused stands in its way
+    let (clock, mut storage) = (Millis::showing(0), Storage::<2>::new());
+    let mut device = device(&mut storage);
+    device.begin_resync();
+    let _ = device.encryption_event(ROOM, MEGOLM).unwrap();
+    let _ = device.forget(ROOM);
+    assert_eq!(device.end_resync(), Ok(()));
+    assert!(matches!(support::decide(&mut device, &clock, ROOM), pawl_core::Decision::Plaintext(_)));
+}

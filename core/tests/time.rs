@@ -609,3 +609,17 @@ fn clocks_of_every_kind_are_taken() {
     takes(&Clock64::<1_000_000_000>::showing(0));
     takes(&TestClock::<u64, 86_400, 1>::showing(0));
 }
+
+#[test]
+fn reading_the_clock_alone_carries_a_32_bit_clock_on() {
+    // C2: 50 days of a millisecond counter, read every 20
+    const DAY_MS: u64 = 86_400_000;
+    let (clock, mut storage) = (support::Clock32::<1_000>::showing(0), Storage::<1>::new());
+    let mut device = device_in_room(&mut storage, 100, WEEK_MS);
+    send(&mut device, &clock, ROOM);
+    for day in [20, 40, 50] {
+        clock.show(u32::try_from(day * DAY_MS & u64::from(u32::MAX)).unwrap());
+        assert_eq!(device.read_clock(&clock), Ok(()));
+    }
+    assert_eq!(send(&mut device, &clock, ROOM), rotates(RotationReason::Age));
+}

@@ -155,6 +155,15 @@ pub enum Decision {
     Permit(u64),
 }
 
+/// With whom a session is shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum With {
+    /// Everybody who is to read the message that waits for it (T8).
+    Everybody,
+    /// Somebody who came later (E5).
+    Newcomer,
+}
+
 /// Why a resync did not end well (K4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ResyncFault {
@@ -368,11 +377,12 @@ impl Device {
         Some(self.rooms.get_mut(room_id)?.session.as_mut()?.used(moved))
     }
 
-    /// T8: that session was shared. Whether it still is the room's.
-    pub fn shared(&mut self, room_id: &str, session: u64) -> bool {
+    /// That session was shared: as a decision asked for (T8), or with somebody who came later (E5). Whether it still is
+    /// the room's.
+    pub fn shared(&mut self, room_id: &str, session: u64, with: With) -> bool {
         match self.rooms.get_mut(room_id).and_then(|room| room.session.as_mut()) {
             Some(current) if current.id == session => {
-                current.shared();
+                current.shared(with);
                 true
             }
             _ => false,

@@ -27,6 +27,8 @@ pub enum Attempt {
     Plaintext,
     /// It does not go out.
     Blocked(BlockReason),
+    /// A session was needed and could not be made; the next message tries again.
+    NoSession,
     /// The room key has to be shared first.
     Share(ShareRequest),
     /// It goes out as `m.room.encrypted` with this content.
@@ -86,10 +88,10 @@ impl<'a, P: Parts> Kiosk<'a, P> {
         let moment = self.device.at(&clock).expect("the counter can always be read and never goes back");
         let decision = match moment.decide(room, || self.parts.make_session(place)) {
             Ok(decision) => decision,
-            // Without a session nothing is sent; the next message tries again.
-            Err(_) => return Attempt::Blocked(BlockReason::StateUnknown),
+            Err(_) => return Attempt::NoSession,
         };
         match decision {
+            // The simulation hands it to everybody at once: nothing happens to the room in between.
             Decision::Plaintext(_permit) => Attempt::Plaintext,
             Decision::Blocked(reason) => Attempt::Blocked(reason),
             Decision::Share(request) => Attempt::Share(request),

@@ -94,7 +94,7 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, String> {
     } else if !report.is_clean() {
         eprintln!("pawl-sim: {} violations; --json FILE lists them", report.violation_count);
     }
-    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(ExitCode::from(report.exit_status()))
 }
 
 fn run_with_progress(scenario: &Scenario, arguments: &RunArguments) -> Report {

@@ -114,6 +114,18 @@ impl Observer {
         self.count_message(at_ms, room_number, number, message_index);
     }
 
+    /// The device did not send a message that it was asked to send. It has a reason only in a room that is encrypted
+    /// with no usable settings in force.
+    pub fn not_sent(&mut self, at_ms: u64, room: &str) {
+        let number = self.room_number(room);
+        let room = &self.rooms[number];
+        if !room.encrypted || room.settings.is_some() {
+            self.report(ViolationKind::BlockedWithoutCause, at_ms, number, || {
+                "a message was not sent, and nothing stood in its way".to_owned()
+            });
+        }
+    }
+
     /// What a receiving device made of a message: `sent` is what went in at the sender, `got` what came out or
     /// why nothing did.
     pub fn received(
@@ -398,6 +410,8 @@ pub enum ViolationKind {
     RatchetIndexReused,
     /// A message on a session that is older than an event that ends sessions.
     SessionSurvivedRotationEvent,
+    /// A message was not sent that could have been.
+    BlockedWithoutCause,
     /// A receiving device could not decrypt a message.
     Undecryptable,
     /// A receiving device decrypted something else than what was sent.

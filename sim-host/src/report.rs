@@ -73,7 +73,7 @@ pub struct RoomReport {
     pub messages: u64,
     pub plaintext_messages: u64,
     pub blocked_messages: u64,
-    /// Why the last of these was blocked.
+    /// Why the last of these was blocked; `no_session` where a session could not be made.
     pub block_reason: Option<&'static str>,
     /// Sessions that carried a message.
     pub sessions: u64,
@@ -89,6 +89,12 @@ impl Report {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.violation_count == 0
+    }
+
+    /// What `pawl-sim run` exits with: 0, or 1 if there was a violation.
+    #[must_use]
+    pub fn exit_status(&self) -> u8 {
+        u8::from(!self.is_clean())
     }
 }
 

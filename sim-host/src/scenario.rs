@@ -41,8 +41,7 @@ pub struct RoomPlan {
 #[derive(Clone, Copy, Debug)]
 pub struct Traffic {
     /// The mean time between two messages of telemetry by day, in milliseconds. By night, from 22:00 to 06:00, it is
-    /// six times that,
-    /// until the day begins.
+    /// six times that, until the day begins.
     pub telemetry_every_ms: u64,
     /// How many bursts there are a day, between 06:00 and 22:00.
     pub bursts_a_day: u32,

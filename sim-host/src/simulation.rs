@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use pawl_core::membership::{Membership, PreviousMembership};
 use pawl_core::rotation::RotationReason;
-use pawl_core::{BlockReason, RoomId, RoomStorage, ShareRequest};
+use pawl_core::{RoomId, RoomStorage, ShareRequest};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -76,7 +76,7 @@ struct Room<'s> {
 struct Counts {
     messages_made: u64,
     blocked: u64,
-    block_reason: Option<BlockReason>,
+    block_reason: Option<&'static str>,
     rotations: BTreeMap<&'static str, u64>,
     key_shares: u64,
     failed_key_shares: u64,
@@ -230,16 +230,21 @@ impl<'s, 'k, P: Parts> Simulation<'s, 'k, P> {
                         self.emit(room, "m.room.encrypted", &uncounted, &content);
                     }
                 }
-                Attempt::Blocked(reason) => {
-                    self.rooms[room].counts.blocked += 1;
-                    self.rooms[room].counts.block_reason = Some(reason);
-                }
+                Attempt::Blocked(reason) => self.not_sent(room, reason.name()),
+                Attempt::NoSession => self.not_sent(room, "no_session"),
                 Attempt::Share(request) => {
                     self.rooms[room].outbox.push_front(content);
                     self.share_begins(room, request);
                 }
             }
         }
+    }
+
+    fn not_sent(&mut self, room: usize, reason: &'static str) {
+        let here = &mut self.rooms[room];
+        here.counts.blocked += 1;
+        here.counts.block_reason = Some(reason);
+        self.observer.not_sent(self.now_ms, here.id.as_str());
     }
 
     /// The bytes go out: everybody in the room gets them, and the observer sees them.
@@ -423,7 +428,7 @@ impl<'s, 'k, P: Parts> Simulation<'s, 'k, P> {
             messages: seen_count(|seen| seen.messages),
             plaintext_messages: seen_count(|seen| seen.plaintext_messages),
             blocked_messages: room.counts.blocked,
-            block_reason: room.counts.block_reason.map(BlockReason::name),
+            block_reason: room.counts.block_reason,
             sessions: seen_count(|seen| seen.sessions),
             rotations: room.counts.rotations.clone(),
             key_shares: room.counts.key_shares,

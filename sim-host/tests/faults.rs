@@ -64,6 +64,7 @@ macro_rules! sound {
 fn sound_parts_raise_no_violation() {
     let report = run_with(SoundParts);
     assert_eq!(report.violations, []);
+    assert_eq!(report.exit_status(), 0);
     assert!(report.messages > 3_000, "{} messages", report.messages);
     assert_eq!(report.undecryptable, 0);
 }
@@ -203,6 +204,7 @@ impl Parts for IndexUsedTwice {
 fn a_ratchet_index_used_twice_is_found() {
     let report = run_with(IndexUsedTwice);
     assert_raises(&report, ViolationKind::RatchetIndexReused);
+    assert_eq!(report.exit_status(), 1);
     assert!(report.index_reuses > 0);
 }
 
@@ -225,4 +227,27 @@ fn a_key_that_is_not_shared_is_undecryptable() {
     let report = run_with(KeyNotShared);
     assert_raises(&report, ViolationKind::Undecryptable);
     assert!(report.undecryptable > 0);
+}
+
+/// No session can be made any more.
+struct NoSessions;
+
+impl Parts for NoSessions {
+    type Session = VodozemacSession;
+
+    fn make_session(&mut self, _room: usize) -> Result<VodozemacSession, SessionNotMade> {
+        Err(SessionNotMade)
+    }
+
+    sound!(clock);
+    sound!(delivery);
+    sound!(core);
+    sound!(counting);
+}
+
+#[test]
+fn a_device_that_never_encrypts_is_blocked_without_cause() {
+    let report = run_with(NoSessions);
+    assert_raises(&report, ViolationKind::BlockedWithoutCause);
+    assert_eq!(report.decrypted, 0);
 }

@@ -3,15 +3,22 @@
 use super::{
     Answer, Broken, Content, Observed, Operation, ROOMS, RoomKey, Seen, Setup, Side, Standing, Use, observe,
 };
-use crate::model::{Before, Decision, Device, Gist, Noted, ResyncFault};
+use crate::model::{Before, Decision, Device, Gist, Noted, ResyncFault, With};
+
+/// A request to share: the session, and with whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Request {
+    session: u64,
+    with: With,
+}
 
 /// The model, with the requests to share that an application would hold.
 #[derive(Clone, Debug)]
 pub struct ModelSide {
     setup: Setup,
     device: Device,
-    /// Of each room, the session that the latest request is for, and the one that was set aside.
-    requests: Vec<(Option<u64>, Option<u64>)>,
+    /// Of each room, the latest request, and the one that was set aside.
+    requests: Vec<(Option<Request>, Option<Request>)>,
 }
 
 impl ModelSide {
@@ -27,11 +34,14 @@ impl ModelSide {
         observe(self, operation, &setup)
     }
 
-    /// What its future depends on: its own gist, and of each room whether a request is kept and still good. One that is
-    /// no longer good is as good as any other such.
+    /// What its future depends on: its own gist, and of each room the request that is kept, as with whom it is to share
+    /// the session there is. One that is no longer good is as good as any other such.
     #[must_use]
-    pub fn gist(&self) -> (Gist, Vec<Option<bool>>) {
-        let kept = (0..self.setup.rooms).map(|room| self.seen(room).kept.map(|key| key.is_some()));
+    pub fn gist(&self) -> (Gist, Vec<Option<Option<With>>>) {
+        let kept = self.requests.iter().enumerate().map(|(room, (_, kept))| {
+            let current = self.device.session(ROOMS[room]).map(|session| session.id);
+            kept.map(|kept| Some(kept.with).filter(|_| current == Some(kept.session)))
+        });
         (self.device.gist(self.setup.most()), kept.collect())
     }
 
@@ -48,10 +58,12 @@ impl ModelSide {
         self.setup
     }
 
-    fn confirm(&mut self, room: usize, session: Option<u64>) -> Answer {
-        match session {
+    fn confirm(&mut self, room: usize, request: Option<Request>) -> Answer {
+        match request {
             None => Answer::NothingKept,
-            Some(session) => Answer::Confirmed(self.device.shared(ROOMS[room], session)),
+            Some(Request { session, with }) => {
+                Answer::Confirmed(self.device.shared(ROOMS[room], session, with))
+            }
         }
     }
 
@@ -126,7 +138,7 @@ impl Side for ModelSide {
         let session = match decision {
             Decision::Permit(session) => session,
             Decision::Share(session, _) => {
-                self.requests[room].0 = Some(session);
+                self.requests[room].0 = Some(Request { session, with: With::Everybody });
                 return Answer::Decided(decision);
             }
             _ => return Answer::Decided(decision),
@@ -149,9 +161,9 @@ impl Side for ModelSide {
     }
 
     fn ask_current(&mut self, room: usize) -> bool {
-        let current = self.device.session(ROOMS[room]).map(|session| session.id);
-        self.requests[room].0 = current;
-        current.is_some()
+        let current = self.device.session(ROOMS[room]);
+        self.requests[room].0 = current.map(|session| Request { session: session.id, with: With::Newcomer });
+        self.requests[room].0.is_some()
     }
 
     fn confirm_latest(&mut self, room: usize) -> Answer {
@@ -179,7 +191,7 @@ impl Side for ModelSide {
         Seen {
             standing: self.standing(room),
             current,
-            kept: kept.map(|session| current.filter(|key| key.session == session)),
+            kept: kept.map(|kept| current.filter(|key| key.session == kept.session)),
             live_sessions: self.device.live_sessions(),
         }
     }

@@ -1,7 +1,7 @@
 //! A room of the [model](super), as the list of what it was told.
 
 use super::time::{Moment, Time};
-use super::{Block, Content, Effect, Policy, Reason, Settings};
+use super::{Block, Content, Effect, Policy, Reason, Settings, With};
 
 /// Something a room was told about its settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +119,7 @@ impl Room {
             id,
             made: time.now(),
             shares_history: self.shares_history(),
-            shares: 0,
+            shares: Vec::new(),
             happened: Vec::new(),
             uses: Vec::new(),
         });
@@ -151,8 +151,8 @@ pub struct Session {
     pub made: Moment,
     /// `shared_history` as it was when it was made (T10).
     pub shares_history: bool,
-    /// How often it was said to be shared.
-    shares: u32,
+    /// With whom it was shared so far.
+    shares: Vec<With>,
     /// What happened since it was made that ends it.
     pub happened: Vec<Reason>,
     /// The permits that were used: the index the message had, and whether the session moved on from it.
@@ -172,14 +172,14 @@ impl Session {
         self.uses.last().map_or(0, |(index, moved)| index + u64::from(*moved))
     }
 
-    /// T8.
+    /// T8. A newcomer has it, and nobody else does, if it was only shared so (E5).
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        self.shares > 0
+        self.shares.contains(&With::Everybody)
     }
 
-    pub(super) fn shared(&mut self) {
-        self.shares += 1;
+    pub(super) fn shared(&mut self, with: With) {
+        self.shares.push(with);
     }
 
     pub(super) fn used(&mut self, moved: bool) -> u64 {
