@@ -397,6 +397,13 @@ pub struct Moment<'a, S> {
 }
 
 impl<'a, S> Moment<'a, S> {
+    /// In how many milliseconds the room's session is due to be replaced for its age alone, as
+    /// [`rotation::expires_in_ms`](crate::rotation::expires_in_ms); `None` if it has no session, or no settings in force.
+    #[must_use]
+    pub fn expires_in_ms(&self, room_id: RoomId<'_>) -> Option<u64> {
+        self.rooms.get(self.rooms.find(room_id)?)?.expires_in_ms(self.now)
+    }
+
     /// What the next message to a room needs (T1–T4). When that is a new session, `create` makes it; the old one is
     /// dropped then, and never otherwise.
     ///

@@ -36,6 +36,9 @@ pub mod manual {
 
     #[doc = include_str!("../../docs/design.md")]
     pub mod design {}
+
+    #[doc = include_str!("../../docs/clocks.md")]
+    pub mod clocks {}
 }
 
 pub mod clock;

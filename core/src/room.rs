@@ -12,7 +12,7 @@ use zeroize::Zeroize;
 use crate::clock::Now;
 use crate::event::{self, Event, SendingDevice, WriteError};
 use crate::rooms::RoomId;
-use crate::rotation::{RotationReason, Usage, reason_to_rotate};
+use crate::rotation::{RotationReason, Usage, expires_in_ms, reason_to_rotate};
 use crate::session::OutboundSession;
 use crate::settings::{ChangePolicy, Reading, Settings};
 
@@ -422,6 +422,11 @@ impl<S> Room<S> {
             None => Some(RotationReason::NoSession), // T3
             Some(outbound) => reason_to_rotate(&outbound.usage, settings, now),
         }
+    }
+
+    /// When the session's age is up (T6); `None` without a session or settings.
+    pub(crate) fn expires_in_ms(&self, now: Now) -> Option<u64> {
+        Some(expires_in_ms(&self.outbound.as_ref()?.usage, &self.settings()?, now))
     }
 
     /// T2–T4, T8, T10, T11.

@@ -147,6 +147,19 @@ impl Usage {
     }
 }
 
+/// In how many milliseconds a session is due to be replaced for its age alone (T6): 0 when it is, or when its age is not
+/// known. With ticks longer than a millisecond it may be due up to a tick earlier or later than that.
+///
+/// Nothing has to be done at that time; a session that nobody uses does no harm. It is there for a device that wants to
+/// share a new one beforehand, or to sleep until something is due.
+#[must_use]
+pub fn expires_in_ms(usage: &Usage, settings: &Settings, now: Now) -> u64 {
+    match usage.age_ms(now) {
+        Some(age_ms) => settings.rotation_period_ms.saturating_sub(age_ms),
+        None => 0,
+    }
+}
+
 /// Whether a session must be replaced before the next message, and why: the first reason that holds in T4's order.
 ///
 /// The settings are those in force at this moment, so a limit that was tightened holds for the very next message

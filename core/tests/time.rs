@@ -623,3 +623,40 @@ fn reading_the_clock_alone_carries_a_32_bit_clock_on() {
     }
     assert_eq!(send(&mut device, &clock, ROOM), rotates(RotationReason::Age));
 }
+
+#[test]
+fn a_session_expires_when_it_was_said_to() {
+    // T6: to the millisecond, at each age
+    let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
+    let mut device = device_in_room(&mut storage, 100, HOUR_MS);
+    send(&mut device, &clock, ROOM);
+    for age in [0, 1, HOUR_MS - 1, HOUR_MS, HOUR_MS + 1] {
+        clock.show(age);
+        let expires_in = device.at(&clock).unwrap().expires_in_ms(ROOM);
+        assert_eq!(expires_in, Some(HOUR_MS.saturating_sub(age)));
+    }
+    assert_eq!(send(&mut device, &clock, ROOM), rotates(RotationReason::Age));
+}
+
+#[test]
+fn what_has_no_session_does_not_expire_and_what_has_no_age_is_due() {
+    // C3, T6
+    let (clock, mut storage) = (Millis::showing(1_000), Storage::<1>::new());
+    let mut device = device_in_room(&mut storage, 100, HOUR_MS);
+    assert_eq!(device.at(&clock).unwrap().expires_in_ms(ROOM), None);
+    assert_eq!(device.at(&clock).unwrap().expires_in_ms(OTHER_ROOM), None);
+    send(&mut device, &clock, ROOM);
+    clock.show(999);
+    assert_eq!(device.at(&clock).unwrap().expires_in_ms(ROOM), Some(0));
+}
+
+#[test]
+fn what_looks_like_a_step_forward_on_32_bits_is_over_counted_and_never_lost() {
+    // C3: net three quarters of the range back is a quarter forward
+    let clock = support::Clock32::<1_000>::showing(3 << 30);
+    let mut storage = Storage::<1>::new();
+    let mut device = device_in_room(&mut storage, 100, 1 << 30);
+    send(&mut device, &clock, ROOM);
+    clock.show(0);
+    assert_eq!(send(&mut device, &clock, ROOM), rotates(RotationReason::Age));
+}
