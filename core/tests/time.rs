@@ -618,7 +618,7 @@ fn reading_the_clock_alone_carries_a_32_bit_clock_on() {
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
     send(&mut device, &clock, ROOM);
     for day in [20, 40, 50] {
-        clock.show(u32::try_from(day * DAY_MS & u64::from(u32::MAX)).unwrap());
+        clock.show(u32::try_from((day * DAY_MS) & u64::from(u32::MAX)).unwrap());
         assert_eq!(device.read_clock(&clock), Ok(()));
     }
     assert_eq!(send(&mut device, &clock, ROOM), rotates(RotationReason::Age));
