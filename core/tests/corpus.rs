@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use pawl_fuzz::{events, reader, settings, vector_content};
+use pawl_fuzz::{events, lockstep, reader, settings, vector_content};
 
 /// Runs a body over all files in a folder of the workspace, which has so many at least. Names each file, so that a panic
 /// can be told from it.
@@ -63,4 +63,10 @@ fn a_content_means_what_the_reference_says_over_the_readers_corpus_and_the_test_
 fn the_latch_never_opens_and_the_ratchet_never_slips_over_the_corpus_of_events() {
     // S1, S3
     check_all("fuzz/corpus/events", 60, events::check);
+}
+
+#[test]
+fn a_device_keeps_in_step_with_the_model_over_the_corpus_of_operations() {
+    // S1–S5, K1–K6, T1–T11, E1–E5, C1–C5
+    check_all("fuzz/corpus/operations", 40, lockstep::check);
 }

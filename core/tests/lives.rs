@@ -1,12 +1,12 @@
 //! Long lives of a device against the model of the rules: hundreds of operations with the default limits and values as
 //! they come in practice, over months, on clocks that wrap many times meanwhile.
 //!
-//! What the exhaustive search does with small limits is done here with large ones: 100 messages and a week, 10,000 messages
-//! and 28 days, waits to the millisecond around them, and waits of weeks during which a clock of 32 bits is read as often
-//! as the core asks for.
+//! What the exhaustive search does with small limits is done here with large ones: 100 messages and a week, thousands of
+//! messages and 28 days, waits to the millisecond around them, and waits of weeks during which a clock of 32 bits is
+//! read as often as the core asks for.
 //!
-//! Rules: S1, S2, S3, S4, S5, K1, K2, K3, K4, K6, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, E1, E2, E3, E4, E5, C1, C2, C3,
-//! C4, C5.
+//! Rules: S1, S2, S3, S4, S5, K1, K2, K3, K4, K6, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, E1, E2, E3, E4, E5, C1,
+//! C2, C3, C4, C5.
 
 use pawl_fuzz::lockstep::{
     Broken, ClockKind, Content, Lockstep, ModelSide, Observed, Operation, ROOMS, Setup, Storage,
@@ -163,7 +163,7 @@ impl StateMachineTest for Lives {
 
     fn init_test(life: &Life) -> Lockstep<'static> {
         let setup = life.model.setup();
-        // A device borrows its storage, and what is under test here may borrow nothing: these few kilobytes are never freed.
+        // A device borrows its storage, and what is under test may borrow nothing: these kilobytes are never freed.
         let storage = Box::leak(Box::new(Storage::new(setup.places)));
         Lockstep::new(storage, setup)
     }

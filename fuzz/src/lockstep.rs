@@ -1,9 +1,9 @@
 //! The core and the [model] go through the same operations, step by step, and everything that can be
 //! observed of them must be the same after each.
 //!
-//! Cryptography is not what is compared, so the core's sessions only count: each has a number, by which one tells whether
-//! a session is the same or a new one, and an index. Beside that comparison a [`Watch`] looks at what the core answers
-//! and needs no model for it.
+//! Cryptography is not what is compared, so the core's sessions only count: each has a number, by which one tells
+//! whether a session is the same or a new one, and an index. Beside that comparison a `Watch` looks at what the core
+//! answers and needs no model for it.
 
 mod bytes;
 mod core_side;

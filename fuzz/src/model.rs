@@ -1,10 +1,9 @@
 //! A device as the rules describe it, written from them alone: what the core is compared with.
 //!
-//! It keeps records instead of state. A [`Session`](room::Session) is the list of what happened to it, a
-//! [`Room`](room::Room) the list of what it was told, knowledge the list of what was learned and lost, [`Time`] what ran
-//! and what the clock hid of it; whatever a rule asks for is worked out from those lists when it is asked. So there is
-//! nothing here to be cleared, carried over or kept up to date, which is where a device goes wrong. It is not meant to be
-//! fast, and shares no code with the core.
+//! It keeps records instead of state. A [`Session`] is the list of what happened to it, a [`Room`] the list of what it
+//! was told, knowledge the list of what was learned and lost, [`Time`] what ran and what the clock hid of it; whatever a
+//! rule asks for is worked out from those lists when it is asked. So there is nothing here to be cleared, carried over
+//! or kept up to date, which is where a device goes wrong. It is not meant to be fast, and shares no code with the core.
 //!
 //! Content is handed to it as [`Content`], already read: for reading there is
 //! [another reference](crate::settings::reference).

@@ -45,7 +45,7 @@ impl ModelSide {
         (self.device.gist(self.setup.most()), kept.collect())
     }
 
-    /// After how many more [steps](super::ClockKind::step) the room's session is too old, if it has one whose age matters.
+    /// After how many more [steps](super::ClockKind::step) the room's session is too old, if it has one and is not.
     #[must_use]
     pub fn steps_until_too_old(&self, room: usize) -> Option<u64> {
         let ticks = self.device.ticks_until_too_old(ROOMS[room])?;

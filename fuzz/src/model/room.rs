@@ -62,7 +62,7 @@ impl Room {
         since.into_iter().any(|told| *told == Told::Reset)
     }
 
-    /// The usable contents that count: from the first one on, or the first one after the last reset that any came after.
+    /// The usable contents that count: all of them, or those after the last reset that any came after.
     fn usable(&self) -> impl Iterator<Item = Settings> + Clone {
         let is_usable = |told: &Told| matches!(told, Told::Content(Content::Usable(_)));
         let last = self.told.iter().rposition(is_usable).map_or(0, |at| at + 1);

@@ -53,8 +53,8 @@ pub struct Time {
     unread: Reading,
     /// The first and the last reading.
     read: Option<(Reading, Reading)>,
-    /// What ran and was not seen, in ticks. It is negative where a clock of 32 bits was set back so far that it looked like
-    /// a step forward.
+    /// What ran and was not seen, in ticks. It is negative where a clock of 32 bits was set back so far that it looked
+    /// like a step forward.
     hidden: Vec<i128>,
     slept_ms: Vec<u64>,
 }
