@@ -17,8 +17,8 @@ pub(crate) fn check() -> Result<String, String> {
     let mut tests = String::new();
     for name in workspace::files()? {
         let text = || {
-            String::from_utf8_lossy(&std::fs::read(workspace::root().join(&name)).unwrap_or_default())
-                .into_owned()
+            let bytes = std::fs::read(workspace::root().join(&name)).unwrap_or_default();
+            without_module_docs(&String::from_utf8_lossy(&bytes))
         };
         if name.starts_with(CODE) {
             code.push_str(&text());
@@ -45,8 +45,16 @@ pub(crate) fn check() -> Result<String, String> {
     }
 }
 
+/// A module's own documentation says what the module is about; it is no place where a rule is implemented or tested.
+fn without_module_docs(text: &str) -> String {
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with("//!"))
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
 /// The names of the rules, as `docs/rules.md` lists them: `- **P1, strict JSON.** …`.
-fn rules() -> Result<Vec<String>, String> {
+pub(crate) fn rules() -> Result<Vec<String>, String> {
     let text = workspace::read(&workspace::root().join(Path::new("docs/rules.md")))?;
     let rules: Vec<String> = text
         .lines()
@@ -65,7 +73,7 @@ fn is_rule(name: &str) -> bool {
         && characters.all(|digit| digit.is_ascii_digit())
 }
 
-/// Whether a text names a rule, by itself or within a range such as `T1–T11`.
+/// Whether a text names a rule.
 pub(crate) fn cites(text: &str, rule: &str) -> bool {
     text.match_indices(rule).any(|(at, _)| {
         let before = text[..at].chars().next_back();

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use serde::Deserialize;
 
-use crate::citations::cites;
+use crate::citations::{self, cites};
 use crate::workspace;
 
 /// The file of mistakes.
@@ -44,6 +44,11 @@ pub(crate) fn check(prefix: &str) -> Result<String, String> {
     let list = workspace::read(&workspace::root().join("checks/mistakes.toml"))?;
     let mut list: Mistakes =
         toml::from_str(&list).map_err(|error| format!("checks/mistakes.toml: {error}"))?;
+    let rules = citations::rules()?;
+    if let Some(rule) = rules.iter().find(|rule| !list.mistake.iter().any(|mistake| mistake.rule() == **rule))
+    {
+        return Err(format!("no mistake is planted for {rule}"));
+    }
     list.mistake.retain(|mistake| mistake.name.starts_with(prefix));
     if list.mistake.is_empty() {
         return Err(format!("no mistake is named {prefix}…"));

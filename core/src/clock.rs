@@ -168,7 +168,7 @@ impl Timeline {
         Timeline { last_ticks: None, ms: 0, fraction: 0, epoch: 0 }
     }
 
-    /// Reads the clock and carries the timeline on to it.
+    /// Reads the clock and carries the timeline on to it: the one way by which time comes in (C1), [`slept`](Self::slept) apart.
     ///
     /// # Errors
     /// Any error of the clock, and [`ClockError::Exhausted`]; nothing changes then (C4).

@@ -149,7 +149,8 @@ enum Resync {
 /// The encrypting part of a Matrix device: its encrypted rooms with their outbound sessions of type `S`, in storage of
 /// the caller.
 ///
-/// It does no I/O and never waits. Calls for the events of one sync may be repeated: each is idempotent (K5). Store
+/// It does no I/O and never waits. The events of one sync may be delivered again: each call is idempotent, and a repeated
+/// departure, removal or request after a message at worst replaces a session once more (K5). Store
 /// the sync token only after every call for that sync has succeeded.
 pub struct Device<'a, S> {
     config: Config,

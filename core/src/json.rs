@@ -56,11 +56,10 @@ impl<'a> Text<'a> {
         self.raw
     }
 
-    /// Whether the string, its escapes decoded, is `name`. `name` must be ASCII; a string with anything beyond
-    /// ASCII, lone surrogates included, equals no such name (P1, P3). Linear in the shorter of the two.
+    /// Whether the string, its escapes decoded, is `name`, which is ASCII. A string with anything beyond ASCII, lone
+    /// surrogates included, equals no such name (P1, P3). Linear in the shorter of the two.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
-        debug_assert!(name.is_ascii());
         if self.escaped {
             let mut characters = Decoded { raw: self.raw };
             name.bytes().all(|byte| characters.next() == Some(u16::from(byte))) && characters.next().is_none()

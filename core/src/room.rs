@@ -82,8 +82,22 @@ pub enum Effect {
     Loosened,
     /// One limit is lower and one is higher.
     Changed,
-    /// Both limits are what they were.
+    /// Both limits are what they were. Whether state events are encrypted is not looked at here.
     Unchanged,
+}
+
+impl core::fmt::Display for Effect {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Effect::Enabled => "the room is encrypted with these settings",
+            Effect::Blocked => "the room is encrypted and has no usable settings, so nothing is sent",
+            Effect::Rejected => "the event is not followed; the settings in force stay",
+            Effect::Tightened => "sessions are replaced sooner than before",
+            Effect::Loosened => "sessions are replaced later than before",
+            Effect::Changed => "one limit is lower than before and the other higher",
+            Effect::Unchanged => "the limits are what they were",
+        })
+    }
 }
 
 impl Effect {

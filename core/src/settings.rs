@@ -149,6 +149,12 @@ impl Field {
     }
 }
 
+impl core::fmt::Display for Field {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.key())
+    }
+}
+
 /// Why a value was not taken as written (P8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -170,6 +176,16 @@ impl Cause {
             Cause::AboveLimit => "above_limit",
             Cause::WrongType => "wrong_type",
         }
+    }
+}
+
+impl core::fmt::Display for Cause {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Cause::BelowLimit => "below the lower limit, which is taken instead",
+            Cause::AboveLimit => "above the upper limit, which is taken instead",
+            Cause::WrongType => "of the wrong type, so the default is taken",
+        })
     }
 }
 

@@ -57,9 +57,12 @@ impl std::error::Error for TraceError {}
 /// # Errors
 /// The first line that is not understood, lacks a field or goes back in time; nothing is printed for it or after it.
 pub fn run(input: impl BufRead, output: impl Write) -> Result<(), TraceError> {
-    let mut lines = input.lines().zip(1..).peekable();
+    let mut lines = input.split(b'\n').map(|line| line.map_err(TraceError::Read)).zip(1..).peekable();
     let configured = match lines.peek() {
-        Some((Ok(first), _)) if !first.trim().is_empty() => Config::of_first_line(first),
+        Some((Ok(first), _)) => match str::from_utf8(first) {
+            Ok(first) if !first.trim().is_empty() => Config::of_first_line(first),
+            _ => Ok(None),
+        },
         _ => Ok(None),
     };
     let at_first_line = |message| TraceError::Line { number: 1, message };
@@ -73,14 +76,19 @@ pub fn run(input: impl BufRead, output: impl Write) -> Result<(), TraceError> {
     let mut places: Vec<_> = (0..config.max_rooms).map(|_| RoomPlace::new()).collect();
     let mut trace = Trace::new(&config, &mut places, output);
     for (line, number) in lines {
-        let line = line.map_err(TraceError::Read)?;
+        let line = line?;
+        let not_utf8 = |_| TraceError::Line { number, message: "not UTF-8".to_owned() };
+        let line = str::from_utf8(&line).map_err(not_utf8)?;
         if line.trim().is_empty() {
             continue;
         }
-        trace.line(&line).map_err(|error| error.at_line(number))?;
+        trace.line(line).map_err(|error| error.at_line(number))?;
     }
     trace.output.flush().map_err(TraceError::Write)
 }
+
+/// How often a clock that wraps is read between two lines, at most: a second or so of work.
+const MOST_READS: u64 = 100_000_000;
 
 /// Why a line could not be carried out.
 enum Stop {
@@ -167,6 +175,13 @@ impl<'a, W: Write> Trace<'a, W> {
     /// still at the end of the time between.
     fn let_time_pass(&mut self, at: u64, stood_still: u64) -> Result<(), Stop> {
         if let Some(interval) = self.clock.read_interval_ms() {
+            let reads = (at - self.last_at) / interval;
+            if reads > MOST_READS {
+                return Err(format!(
+                    "a clock of 32 bits would have to be read {reads} times on the way here"
+                )
+                .into());
+            }
             let mut due = self.last_at.saturating_add(interval);
             while due < at {
                 self.read_clock(due.min(at - stood_still))?;

@@ -156,3 +156,21 @@ fn a_sleep_is_added_to_what_the_clock_shows() {
     assert!(run(&trace(true)).0[2].contains(r#""rotation":"age""#));
     assert!(run(&trace(false)).0[2].contains(r#""rotation":"age_unknown""#));
 }
+
+#[test]
+fn a_line_that_is_an_array_stops_the_trace() {
+    assert_stops(r#"["send",2]"#, 1, "not a JSON object");
+    assert_stops(&format!("{ENCRYPT}\n[\"tick\",5]"), 2, "not a JSON object");
+}
+
+#[test]
+fn a_line_that_is_not_utf8_stops_the_trace_and_is_named() {
+    let stopped = trace::run(&b"{\"at\":0,\"op\":\"tick\"}\n{\"at\":1,\"op\":\"tick\xff\"}"[..], Vec::new());
+    assert!(matches!(stopped, Err(TraceError::Line { number: 2, .. })), "{stopped:?}");
+}
+
+#[test]
+fn a_wait_that_a_fast_counter_cannot_be_read_through_stops_the_trace() {
+    let clock = r#"{"op":"config","clock":{"bits":32,"hz":1000000}}"#;
+    assert_stops(&format!("{clock}\n{{\"at\":18446744073709551615,\"op\":\"tick\"}}"), 2, "read");
+}

@@ -89,6 +89,10 @@ impl Line {
 
 /// Reads a line's JSON, with an error that does not speak of a line of its own.
 fn parse<T: DeserializeOwned>(line: &str) -> Result<T, String> {
+    // Else an array of the fields' values would do as well.
+    if !line.trim_start().starts_with('{') {
+        return Err("not a JSON object".to_owned());
+    }
     serde_json::from_str(line).map_err(|error| {
         let text = error.to_string();
         match text.rsplit_once(" at line ") {
