@@ -46,7 +46,7 @@ fn assert_stops(trace: &str, line: u64, word: &str) {
 
 #[test]
 fn a_line_that_is_not_json_stops_the_trace_and_is_named() {
-    assert_stops(&format!("{ENCRYPT}\n\nnonsense"), 3, "column 2");
+    assert_stops(&format!("{ENCRYPT}\n\n{{nonsense}}"), 3, "column 2");
 }
 
 #[test]
