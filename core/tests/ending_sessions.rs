@@ -405,3 +405,14 @@ fn sharing_with_somebody_who_came_later_is_not_the_first_share() {
     assert_eq!(device.shared(&first), Ok(()));
     assert!(matches!(support::decide(&mut device, &clock, ROOM), pawl_core::Decision::Encrypt(_)));
 }
+
+#[test]
+fn a_history_visibility_that_is_told_again_does_not_end_the_session() {
+    // K5, E3
+    let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
+    let mut device = device_in_room(&mut storage, 100, WEEK_MS);
+    assert_eq!(device.history_visibility_event(ROOM, "shared"), Noted::NoEffect);
+    send(&mut device, &clock, ROOM);
+    assert_eq!(device.history_visibility_event(ROOM, "shared"), Noted::NoEffect);
+    assert_eq!(send(&mut device, &clock, ROOM), goes_on(1));
+}
