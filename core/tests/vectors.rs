@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pawl_core::json::JsonError;
-use pawl_core::settings::{self, Limits, Malformed, Reading};
+use pawl_core::settings::{self, Limits, Reading};
 
 struct Vector {
     header: BTreeMap<String, String>,
@@ -81,21 +80,8 @@ fn found(content: &[u8], limits: &Limits, with_why: bool) -> String {
             )
         }
         Reading::Unsupported => "unsupported".to_owned(),
-        Reading::Malformed(why) if with_why => format!("malformed why={}", category(why)),
+        Reading::Malformed(why) if with_why => format!("malformed why={}", why.name()),
         Reading::Malformed(_) => "malformed".to_owned(),
-    }
-}
-
-fn category(why: Malformed) -> &'static str {
-    match why {
-        Malformed::Json(JsonError::TooLong) => "too_long",
-        Malformed::Json(JsonError::TooDeep) => "too_deep",
-        Malformed::Json(JsonError::NotAnObject) => "not_an_object",
-        Malformed::Json(_) => "not_json",
-        Malformed::DuplicateKey => "duplicate_key",
-        Malformed::AlgorithmMissing => "algorithm_missing",
-        Malformed::AlgorithmNotAString => "algorithm_not_a_string",
-        _ => "unknown",
     }
 }
 

@@ -1,7 +1,5 @@
 //! The parts that a kiosk is built of, so that a test can put a faulty one in.
 
-use std::convert::Infallible;
-
 use pawl_core::session::OutboundSession;
 use pawl_core::{Device, VodozemacSession};
 
@@ -33,12 +31,6 @@ pub trait Parts {
 /// No outbound session can be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionNotMade;
-
-impl From<Infallible> for SessionNotMade {
-    fn from(never: Infallible) -> Self {
-        match never {}
-    }
-}
 
 /// Parts that work: vodozemac's sessions, a counter that keeps time, room keys that arrive.
 #[derive(Clone, Copy, Debug, Default)]
