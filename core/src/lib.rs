@@ -51,6 +51,7 @@ mod rooms;
 pub mod rotation;
 pub mod session;
 pub mod settings;
+pub mod store;
 #[cfg(feature = "vodozemac")]
 mod vodozemac;
 
