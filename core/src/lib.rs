@@ -46,9 +46,14 @@ mod device;
 pub mod event;
 pub mod json;
 pub mod membership;
+mod persistence;
+mod place;
+pub mod record;
+mod restart;
 mod room;
 mod rooms;
 pub mod rotation;
+mod sealed;
 pub mod session;
 pub mod settings;
 pub mod store;
@@ -56,13 +61,18 @@ pub mod store;
 mod vodozemac;
 
 pub use crate::device::{
-    Applied, Config, Device, Moment, Noted, ResyncError, RoomKeyError, SessionReplaced, TableFull,
+    Applied, Config, Device, EncryptionEventError, Moment, Noted, ResyncError, RoomKeyError, SharedError,
 };
+pub use crate::persistence::{
+    DEFAULT_RESERVATION, NothingStored, Persistence, RoomsStored, SessionsStored, StampClock, sealed_length,
+};
+pub use crate::restart::OpenError;
 pub use crate::room::{
     BlockReason, DecideError, Decision, Effect, EncryptError, Encrypted, Permit, PlaintextPermit,
     ShareRequest,
 };
 pub use crate::rooms::{MAX_ROOM_ID_LENGTH, RoomId, RoomIdTooLong, RoomPlace, RoomStorage};
+pub use crate::sealed::{SEALED_OVERHEAD, Stamp, StoreKey};
 #[cfg(feature = "vodozemac")]
 pub use crate::vodozemac::{CiphertextTooLong, VodozemacSession};
 
