@@ -51,7 +51,8 @@ impl core::error::Error for ClockError {}
 pub enum TimeError {
     /// There is no time to be had; nothing has changed (C4).
     Clock(ClockError),
-    /// All ages have become unknown, and that could not be stored; they are (B1).
+    /// What is to be known of the device after a restart, such as that all ages have become unknown, could not be
+    /// stored; it holds nonetheless (B1).
     Store(StoreError),
 }
 
