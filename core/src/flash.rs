@@ -80,7 +80,9 @@ impl fmt::Display for FlashStoreError {
             FlashStoreError::NotWholePages => f.write_str("the addresses are not those of whole pages"),
             FlashStoreError::TooFewPages => f.write_str("there must be at least two pages"),
             FlashStoreError::OutOfBounds => f.write_str("the addresses are not within the flash"),
-            FlashStoreError::Unsuitable => f.write_str("an item does not fit on a page, or the words are too long"),
+            FlashStoreError::Unsuitable => {
+                f.write_str("an item does not fit on a page, or the words are too long")
+            }
             FlashStoreError::BufferTooShort(needed) => write!(f, "the buffer must have {needed} bytes"),
         }
     }
@@ -141,7 +143,10 @@ impl<'b, F: NorFlash> FlashStore<'b, F> {
         buffer: &'b mut [u8],
     ) -> Result<Self, FlashStoreError> {
         let page = Pages::<F>::PAGE;
-        if page == 0 || Pages::<F>::SEEN == 0 || KEY_LENGTH.saturating_add(longest_item) > usize::from(u16::MAX) {
+        if page == 0
+            || Pages::<F>::SEEN == 0
+            || KEY_LENGTH.saturating_add(longest_item) > usize::from(u16::MAX)
+        {
             return Err(FlashStoreError::Unsuitable);
         }
         if !addresses.start.is_multiple_of(page) || !addresses.end.is_multiple_of(page) {
@@ -366,7 +371,10 @@ impl<F: NorFlash> Pages<F> {
     /// that it ever erases is the current one, to begin copying anew: until that is done, the next page has everything.
     fn erase_for_map(&mut self, page: u32) -> Result<(), F::Error> {
         let before = self.before(page);
-        if !self.is_current(page)? && self.is_current(before)? && self.is_blank(before, Self::SEEN..Self::PAGE)? {
+        if !self.is_current(page)?
+            && self.is_current(before)?
+            && self.is_blank(before, Self::SEEN..Self::PAGE)?
+        {
             self.write_mark(before)?;
         }
         self.erase_page(page)
