@@ -12,6 +12,8 @@
 //! - [`membership`] says which events end a session.
 //! - [`session`] is the trait of an outbound Megolm session; with the feature `vodozemac` there is one to use.
 //! - [`event`] writes the contents of the events that a sender makes.
+//! - [`record`] is a room's and a device's state as bytes, [`store`] the trait of a place to keep them; with the feature
+//!   `flash` there is one on NOR flash. [`NothingStored`], [`RoomsStored`] and [`SessionsStored`] say what outlives a restart.
 //! - [`Device`] holds the rooms and is what an application talks to.
 //!
 //! # How it is used
@@ -39,6 +41,9 @@ pub mod manual {
 
     #[doc = include_str!("../../docs/clocks.md")]
     pub mod clocks {}
+
+    #[doc = include_str!("../../docs/storage.md")]
+    pub mod storage {}
 }
 
 pub mod clock;
