@@ -5,7 +5,7 @@
 //!
 //! A change is stored before the call that made it returns success (B1). Where storing fails, the call fails, what is in
 //! memory is the safer of the two states, and the next call that concerns it tries again. How a device comes back after
-//! a restart is in [`restart`](crate::restart).
+//! a restart is in `restart`.
 
 use embedded_time::Clock;
 use zeroize::Zeroize;

@@ -11,7 +11,7 @@
 //! promises neither: the contents of such a page are undefined. What is more, a marker of which too few bits were
 //! programmed counts as not written for the map, which then writes it once more, and many a flash forbids that. So
 //!
-//! - each page has, after what the map sees of it, a [mark](MARK) for "what counts of the next page has been copied to this one", written
+//! - each page has, after what the map sees of it, a mark for "what counts of the next page has been copied to this one", written
 //!   before that page is erased;
 //! - before the first operation, and after one that failed, an erase that such a mark announces is done again, and so is
 //!   that of every page which is not in use and not blank;

@@ -84,7 +84,7 @@ impl<'a, S> Place<'a, S> {
         } else if P::SESSIONS && self.room.is_at_mark() {
             self.reserve(now, generation, &settings, persistence)?;
         }
-        Ok(self.room.into_decision(self.id, self.slot, started))
+        Ok(self.room.decision(self.id, self.slot, started))
     }
 
     /// T3, T4, T10, T11: until it has succeeded the old session stays, and stays due.

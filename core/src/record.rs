@@ -4,7 +4,7 @@
 //! with a checksum over all before it. Reading checks the length, version, checksum, kind, place, and the range of every
 //! field, in this order; what does not check out is an error, and no part of it is used. A newer version is an error too,
 //! never a guess. Numbers are little-endian. The checksum is CRC-32 (ISO-HDLC); it finds damage, not forgery: what has to be
-//! authentic is [sealed](crate::sealed).
+//! authentic is sealed.
 //!
 //! # The device's record, 24 bytes
 //!
@@ -39,6 +39,29 @@
 //! | 280–283 | checksum |
 //!
 //! A place that is free has the same record, with nothing but its place and number in it.
+//!
+//! # A sealed session
+//!
+//! The cipher is XChaCha20-Poly1305 ([`StoreKey`](crate::StoreKey)). Bytes 0 to 11 and the room ID are its associated data, in
+//! this order. Where no session is stored the number is 0, and the checksum follows byte 11.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 0 | version: 1 |
+//! | 1 | kind: `S` |
+//! | 2–3 | place |
+//! | 4–7 | number of the session, as in the room's record; 0: none is stored |
+//! | 8–11 | generation, as in the device's record |
+//! | 12–35 | nonce |
+//! | 36–39 | *sealed from here:* count and ratchet index: the mark |
+//! | 40–43 | epoch of the timeline in which it was made |
+//! | 44–51 | age in milliseconds when it was stored |
+//! | 52–59 | creation stamp, milliseconds |
+//! | 60–63 | creation stamp, setting number |
+//! | 64 | flags: 1 `shared_history`, as its room key says |
+//! | 65– | the session's secret, in its own format, of at most [`MAX_SECRET_LENGTH`](crate::session::StorableSession::MAX_SECRET_LENGTH) bytes |
+//! | then 16 | Poly1305 tag |
+//! | last 4 | checksum, as of a record |
 
 use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 

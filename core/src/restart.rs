@@ -171,13 +171,13 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
                 findings.surplus |= record.room.is_some();
                 continue;
             }
-            if let Some(stored) = &record.room {
-                if self.rooms.insert_at(slot, stored.id).is_none() {
-                    // One room at two places: neither is to be believed (B5).
-                    self.rooms.remove(stored.id);
-                    findings.damaged = true;
-                    continue;
-                }
+            if let Some(stored) = &record.room
+                && self.rooms.insert_at(slot, stored.id).is_none()
+            {
+                // One room at two places: neither is to be believed (B5).
+                self.rooms.remove(stored.id);
+                findings.damaged = true;
+                continue;
             }
             if let Some(room) = self.rooms.get_mut(slot) {
                 room.set_sessions_made(record.sessions_made);

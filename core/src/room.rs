@@ -3,7 +3,7 @@
 //! That a [`Room`] exists is the latch: it is made by the first `m.room.encryption` event, whatever that says, and
 //! nothing in here makes a room plaintext again (S1). A [`Decision`] says what a message needs (T2–T4); the
 //! [`Permit`] in it borrows the room, so that nothing can happen to it between the decision and its use, and
-//! using it counts the message (T9). What is written to the store on the way is for [`Place`](crate::place::Place).
+//! using it counts the message (T9). What is written to the store on the way is for `place`.
 
 use core::marker::PhantomData;
 
@@ -552,7 +552,7 @@ impl<S> Room<S> {
     }
 
     /// What the room's session lets happen to the next message (T8).
-    pub(crate) fn into_decision<'a>(
+    pub(crate) fn decision<'a>(
         &'a mut self,
         room_id: RoomId<'a>,
         slot: u16,

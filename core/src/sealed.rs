@@ -1,27 +1,9 @@
 //! An outbound session as it is stored: sealed, so that flash gives away neither its secret nor any change to it (B2, B5).
+//! Its bytes are documented with those of the [records](crate::record).
 //!
 //! The cipher is XChaCha20-Poly1305, under a key that the integrator hands in. Its nonce has 24 bytes and is random each
 //! time: a counter would repeat when an older copy of the store comes back. Version, kind, place, number, generation and
-//! room ID are authenticated with it, so that a sealed session is good for one session of one room alone. Numbers are
-//! little-endian.
-//!
-//! | bytes | what |
-//! |---|---|
-//! | 0 | version: 1 |
-//! | 1 | kind: `S` |
-//! | 2–3 | place |
-//! | 4–7 | number of the session, as in the room's record; 0: none is stored |
-//! | 8–11 | generation, as in the device's record |
-//! | 12–35 | nonce |
-//! | 36–39 | *sealed from here:* count and ratchet index: the mark |
-//! | 40–43 | epoch of the timeline in which it was made |
-//! | 44–51 | age in milliseconds when it was stored |
-//! | 52–59 | creation stamp, milliseconds |
-//! | 60–63 | creation stamp, setting number |
-//! | 64 | flags: 1 `shared_history`, as its room key says |
-//! | 65– | the session's secret, in its own format, of at most [`MAX_SECRET_LENGTH`](crate::session::StorableSession::MAX_SECRET_LENGTH) bytes |
-//! | then 16 | Poly1305 tag |
-//! | last 4 | checksum, as of a [record](crate::record) |
+//! room ID are authenticated with it, so that a sealed session is good for one session of one room alone.
 
 use chacha20poly1305::aead::{AeadInOut, KeyInit};
 use chacha20poly1305::{Key, Tag, XChaCha20Poly1305, XNonce};
