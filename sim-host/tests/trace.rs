@@ -31,7 +31,7 @@ fn every_example_trace_ends_as_written_beside_it() {
             examples += 1;
         }
     }
-    assert!(examples >= 12, "{examples} examples");
+    assert!(examples >= 26, "{examples} examples");
 }
 
 const ENCRYPT: &str =
