@@ -163,11 +163,10 @@ impl Model {
             }
             Op::Visibility(value) => {
                 let shared_history = ["shared", "world_readable"].contains(value); // E3
-                if let Some(room) = self.rooms.get_mut(step.room) {
-                    if room.shared_history != shared_history {
-                        room.shared_history = shared_history;
-                        self.note(step.room, "history_visibility");
-                    }
+                let room = self.rooms.get_mut(step.room);
+                if let Some(room) = room.filter(|room| room.shared_history != shared_history) {
+                    room.shared_history = shared_history;
+                    self.note(step.room, "history_visibility");
                 }
             }
             Op::DeviceRemoved => self.note(step.room, "device_removed"), // E2
