@@ -29,7 +29,7 @@ const HELP: &str = r#"A line is an operation `op` at a true time `at`, in ms. Th
   resync_begin, resync_end, tick
   clock_back        ms: from now on the device's clock shows that much less
   sleep             ms, known: the clock stood still for so much of the time since the last line
-  restart           clean: true if the device is told before; false: a power cut. Its clock begins at 0
+  restart           clean: true if the device is told before, false for a power cut
 
 Examples:
   printf '%s\n' '{"at":0,"op":"encryption","room":"!a","content":{"algorithm":"m.megolm.v1.aes-sha2"}}' \
