@@ -1,28 +1,38 @@
 //! `pawl-sim trace`: drives the real core with a written trace, a line an operation, and prints what it decides.
 //!
 //! The [lines](line) are JSON objects. What is kept here is only what a trace needs around the core: the device's clock,
-//! which can step back and stand still, and the numbers of each room's sessions. There is no cryptography: a session is
-//! a ratchet index.
+//! which can step back and stand still, [what outlives a restart](outlives), and the numbers of each room's sessions. There
+//! is no cryptography but that of the store: a [session] is a ratchet index.
 
 mod clock;
 pub mod command;
 mod line;
+mod outlives;
+mod session;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt::{self, Display};
 use std::io::{self, BufRead, Write};
+use std::ops::ControlFlow;
 
 use pawl_core::clock::Sleep;
 use pawl_core::event::{Event, SendingDevice};
 use pawl_core::membership::{Membership, PreviousMembership};
 use pawl_core::rotation::RotationReason;
-use pawl_core::session::{OutboundSession, SESSION_ID_LENGTH, SESSION_KEY_LENGTH};
-use pawl_core::settings::{self, Limits, Reading};
-use pawl_core::{Decision, Device, RoomId, RoomPlace, ShareRequest};
+use pawl_core::settings::{self, Reading};
+use pawl_core::{
+    Decision, Device, EncryptionEventError, Persistence, RoomId, RoomPlace, RoomsStored, SessionsStored,
+    ShareRequest, StoreKey, sealed_length,
+};
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
 use serde::Serialize;
 
 use self::clock::DeviceClock;
 use self::line::{Config, Encryption, Line, Operation, Room, Share};
+use self::outlives::{Memory, Rtc};
+use self::session::RatchetIndex;
 
 /// Why a trace stopped.
 #[derive(Debug)]
@@ -74,17 +84,45 @@ pub fn run(input: impl BufRead, output: impl Write) -> Result<(), TraceError> {
         None => Config::usual().map_err(at_first_line)?,
     };
     let mut places: Vec<_> = (0..config.max_rooms).map(|_| RoomPlace::new()).collect();
-    let mut trace = Trace::new(&config, &mut places, output);
-    for (line, number) in lines {
-        let line = line?;
-        let not_utf8 = |_| TraceError::Line { number, message: "not UTF-8".to_owned() };
-        let line = str::from_utf8(&line).map_err(not_utf8)?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        trace.line(line).map_err(|error| error.at_line(number))?;
+    let mut store = Memory::default();
+    if config.complete {
+        // In an earlier life, a resync brought nothing: the device is in no encrypted room, and knows it (K1).
+        let mut device = boot(&config, &mut places, RoomsStored::new(&mut store));
+        device.begin_resync();
+        device.end_resync().expect(IN_MEMORY);
     }
-    trace.output.flush().map_err(TraceError::Write)
+    let true_time = Cell::new(0);
+    let mut random = ChaCha20Rng::seed_from_u64(0); // what is sealed never leaves this memory
+    let mut buffer = [0; sealed_length::<RatchetIndex>()];
+    let mut trace = Trace { config: &config, true_time: &true_time, sessions: HashMap::new(), output };
+    loop {
+        let ended_by = if config.rtc {
+            let rtc = Rtc(&true_time);
+            let stored = SessionsStored::new(&mut store, KEY, rtc, &mut random, &mut buffer);
+            trace.one_life(&mut lines, &mut places, stored.with_reservation(config.reserve))?
+        } else {
+            // B3: without a clock that goes on while the device is off, sessions do not outlive a restart.
+            trace.one_life(&mut lines, &mut places, RoomsStored::new(&mut store))?
+        };
+        match ended_by {
+            End::Restart => {}
+            End::Trace => return trace.output.flush().map_err(TraceError::Write),
+        }
+    }
+}
+
+/// Under which sessions are sealed in memory.
+const KEY: StoreKey = StoreKey::new([0; 32]);
+
+const IN_MEMORY: &str = "what is kept in memory can be stored and read";
+
+/// The device as it was stored. Its clock shows 0.
+fn boot<'a, P: Persistence<RatchetIndex>>(
+    config: &Config,
+    places: &'a mut [RoomPlace<RatchetIndex>],
+    persistence: P,
+) -> Device<'a, RatchetIndex, P> {
+    Device::open_at_ticks(places, config.core, persistence, 0, config.rate).expect(IN_MEMORY)
 }
 
 /// How often a clock that wraps is read between two lines, at most: a second or so of work.
@@ -123,40 +161,64 @@ impl From<serde_json::Error> for Stop {
     }
 }
 
-struct Trace<'a, W> {
-    limits: Limits,
-    device: Device<'a, RatchetIndex>,
-    clock: DeviceClock,
-    /// True time of the last operation.
-    last_at: u64,
+/// What of a trace goes on over restarts of the device.
+struct Trace<'t, W> {
+    config: &'t Config,
+    /// That of the last operation, which the RTC shows.
+    true_time: &'t Cell<u64>,
     /// How many sessions were made for each room.
     sessions: HashMap<String, u64>,
     output: W,
 }
 
-impl<'a, W: Write> Trace<'a, W> {
-    fn new(config: &Config, places: &'a mut [RoomPlace<RatchetIndex>], output: W) -> Self {
-        let mut device = Device::new(places, config.core);
-        if config.complete {
-            // A resync that brings nothing: the device is in no encrypted room, and knows it.
-            device.begin_resync();
-            let _complete = device.end_resync();
-        }
-        Trace {
-            limits: config.core.limits,
-            device,
-            clock: DeviceClock::new(config.width, config.hz, config.rate),
-            last_at: 0,
-            sessions: HashMap::new(),
-            output,
-        }
-    }
+/// What a life of the device ends with.
+enum End {
+    Restart,
+    Trace,
+}
 
-    fn line(&mut self, line: &str) -> Result<(), Stop> {
+impl<W: Write> Trace<'_, W> {
+    /// Boots the device and carries out lines up to a restart.
+    fn one_life<P: Persistence<RatchetIndex>>(
+        &mut self,
+        lines: &mut impl Iterator<Item = (Result<Vec<u8>, TraceError>, u64)>,
+        places: &mut [RoomPlace<RatchetIndex>],
+        persistence: P,
+    ) -> Result<End, TraceError> {
+        let device = boot(self.config, places, persistence);
+        let Config { width, hz, rate, .. } = *self.config;
+        let clock = DeviceClock::new(width, hz, rate, self.true_time.get());
+        let mut life = Life { device, clock, trace: self };
+        for (line, number) in lines {
+            let line = line?;
+            let not_utf8 = |_| TraceError::Line { number, message: "not UTF-8".to_owned() };
+            let line = str::from_utf8(&line).map_err(not_utf8)?;
+            if line.trim().is_empty() {
+                continue;
+            }
+            if life.line(line).map_err(|error| error.at_line(number))?.is_break() {
+                return Ok(End::Restart);
+            }
+        }
+        Ok(End::Trace)
+    }
+}
+
+/// The device from one boot to the next.
+struct Life<'d, 'l, 't, P, W> {
+    device: Device<'d, RatchetIndex, P>,
+    clock: DeviceClock,
+    trace: &'l mut Trace<'t, W>,
+}
+
+impl<P: Persistence<RatchetIndex>, W: Write> Life<'_, '_, '_, P, W> {
+    /// Carries out a line; it breaks off with a restart.
+    fn line(&mut self, line: &str) -> Result<ControlFlow<()>, Stop> {
         let Line { at, operation } = Line::parse(line)?;
-        let passed = at.checked_sub(self.last_at);
+        let last_at = self.last_at();
+        let passed = at.checked_sub(last_at);
         let passed =
-            passed.ok_or_else(|| format!("`at` is {at}, before the {} of an earlier line", self.last_at))?;
+            passed.ok_or_else(|| format!("`at` is {at}, before the {last_at} of an earlier line"))?;
         let stood_still = match operation {
             Operation::Sleep(line::Sleep { ms, .. }) if ms > passed => {
                 let why =
@@ -167,22 +229,27 @@ impl<'a, W: Write> Trace<'a, W> {
             _ => 0,
         };
         self.let_time_pass(at, stood_still)?;
-        self.last_at = at;
+        self.trace.true_time.set(at);
         self.carry_out(at, operation)
+    }
+
+    /// True time of the operation before.
+    fn last_at(&self) -> u64 {
+        self.trace.true_time.get()
     }
 
     /// The clock is read as often as it must be between two operations, and once for the second of them. It stands
     /// still at the end of the time between.
     fn let_time_pass(&mut self, at: u64, stood_still: u64) -> Result<(), Stop> {
         if let Some(interval) = self.clock.read_interval_ms() {
-            let reads = (at - self.last_at) / interval;
+            let reads = (at - self.last_at()) / interval;
             if reads > MOST_READS {
                 return Err(format!(
                     "a clock of 32 bits would have to be read {reads} times on the way here"
                 )
                 .into());
             }
-            let mut due = self.last_at.saturating_add(interval);
+            let mut due = self.last_at().saturating_add(interval);
             while due < at {
                 self.read_clock(due.min(at - stood_still))?;
                 due = due.saturating_add(interval);
@@ -198,7 +265,7 @@ impl<'a, W: Write> Trace<'a, W> {
         moment.map(|_read| ()).map_err(|error| error.to_string().into())
     }
 
-    fn carry_out(&mut self, at: u64, operation: Operation) -> Result<(), Stop> {
+    fn carry_out(&mut self, at: u64, operation: Operation) -> Result<ControlFlow<()>, Stop> {
         match operation {
             Operation::Encryption(event) => self.encryption(&event)?,
             Operation::Send(send) => {
@@ -213,28 +280,26 @@ impl<'a, W: Write> Trace<'a, W> {
                     Some(name) => PreviousMembership::Known(Membership::from_name(name)),
                 };
                 let new = Membership::from_name(&member.membership);
-                self.device
-                    .member_event(member.room.id()?, previous, new, member.limited)
-                    .expect("nothing is stored");
+                self.device.member_event(member.room.id()?, previous, new, member.limited).expect(IN_MEMORY);
             }
             Operation::Visibility(visibility) => {
                 // A trace that wants it tracked says it after the encryption event.
                 let _noted = self
                     .device
                     .history_visibility_event(visibility.room.id()?, &visibility.value)
-                    .expect("nothing is stored");
+                    .expect(IN_MEMORY);
             }
             Operation::DeviceRemoved(here) => {
-                self.device.device_removed(here.room.id()?).expect("nothing is stored");
+                self.device.device_removed(here.room.id()?).expect(IN_MEMORY);
             }
             Operation::RequestRotation(here) => {
-                self.device.request_rotation(here.room.id()?).expect("nothing is stored");
+                self.device.request_rotation(here.room.id()?).expect(IN_MEMORY);
             }
             Operation::ResetSettings(here) => {
-                self.device.reset_settings(here.room.id()?).expect("nothing is stored");
+                self.device.reset_settings(here.room.id()?).expect(IN_MEMORY);
             }
             Operation::Forget(here) => {
-                self.device.forget(here.room.id()?).expect("nothing is stored");
+                self.device.forget(here.room.id()?).expect(IN_MEMORY);
             }
             Operation::ResyncBegin => self.device.begin_resync(),
             Operation::ResyncEnd => {
@@ -247,20 +312,29 @@ impl<'a, W: Write> Trace<'a, W> {
                 let sleep = if known { Sleep::KnownMs(ms) } else { Sleep::Unknown };
                 self.device.slept(sleep).map_err(|error| error.to_string())?;
             }
+            Operation::Restart(line::Restart { clean }) => {
+                if clean {
+                    let shut_down =
+                        self.device.shut_down_at_ticks(self.clock.ticks_at(at), self.clock.rate());
+                    shut_down.map_err(|error| error.to_string())?;
+                }
+                return Ok(ControlFlow::Break(()));
+            }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     fn encryption(&mut self, event: &Encryption) -> Result<(), Stop> {
         let (room, content) = (event.room.id()?, event.content());
         let (effect, in_force) = match self.device.encryption_event(room, content) {
             Ok(applied) => (applied.effect.name(), applied.in_force),
-            Err(_) => ("capacity", None),
+            Err(EncryptionEventError::TableFull) => ("capacity", None),
+            Err(error) => return Err(error.to_string().into()),
         };
         self.print(&EncryptionOutput {
             op: "encryption",
             room: room.as_str(),
-            outcome: match settings::read(content, &self.limits) {
+            outcome: match settings::read(content, &self.trace.config.core.limits) {
                 Reading::Usable(..) => "usable",
                 Reading::Unsupported => "unsupported",
                 Reading::Malformed(_) => "malformed",
@@ -278,7 +352,7 @@ impl<'a, W: Write> Trace<'a, W> {
         loop {
             let moment = self.device.at_ticks(self.clock.ticks_at(at), self.clock.rate());
             let moment = moment.map_err(|error| error.to_string())?;
-            let decision = moment.decide(room, || Ok::<_, std::convert::Infallible>(RatchetIndex(0)));
+            let decision = moment.decide(room, || Ok::<_, std::convert::Infallible>(RatchetIndex::new()));
             match decision.map_err(|error| error.to_string())? {
                 Decision::Plaintext(_permit) => output.decision = "plaintext",
                 Decision::Blocked(reason) => {
@@ -287,7 +361,8 @@ impl<'a, W: Write> Trace<'a, W> {
                 }
                 Decision::Share(request) => {
                     rotation = rotation.or(self.count_session(room, &request));
-                    if matches!(share, Share::Ok) && self.device.shared(&request).is_ok() {
+                    if matches!(share, Share::Ok) {
+                        self.device.shared(&request).map_err(|error| error.to_string())?;
                         continue;
                     }
                     output.decision = "waiting_for_share";
@@ -297,7 +372,7 @@ impl<'a, W: Write> Trace<'a, W> {
                     let encrypted = permit.encrypt(&EVENT, &SENDER, &mut [0; 1_024], &mut [0; 1_024]);
                     let encrypted = encrypted.map_err(|error| error.to_string())?;
                     output.decision = "encrypted";
-                    output.session = self.sessions.get(room.as_str()).copied();
+                    output.session = self.trace.sessions.get(room.as_str()).copied();
                     output.index = Some(encrypted.message_index);
                     output.rotation = Some(rotation.map(RotationReason::name));
                 }
@@ -309,14 +384,14 @@ impl<'a, W: Write> Trace<'a, W> {
     /// A session that was made for this request uses up a number of its room.
     fn count_session(&mut self, room: RoomId<'_>, request: &ShareRequest) -> Option<RotationReason> {
         if request.started.is_some() {
-            *self.sessions.entry(room.as_str().to_owned()).or_default() += 1;
+            *self.trace.sessions.entry(room.as_str().to_owned()).or_default() += 1;
         }
         request.started
     }
 
     fn print(&mut self, output: &impl Serialize) -> Result<(), Stop> {
-        serde_json::to_writer(&mut self.output, output)?;
-        self.output.write_all(b"\n")?;
+        serde_json::to_writer(&mut self.trace.output, output)?;
+        self.trace.output.write_all(b"\n")?;
         Ok(())
     }
 }
@@ -364,41 +439,5 @@ impl<'a> SendOutput<'a> {
             index: None,
             rotation: None,
         }
-    }
-}
-
-/// A session without cryptography.
-struct RatchetIndex(u32);
-
-/// The ratchet is at its end.
-#[derive(Debug)]
-struct EndOfRatchet;
-
-impl Display for EndOfRatchet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the ratchet is at its end")
-    }
-}
-
-impl std::error::Error for EndOfRatchet {}
-
-impl OutboundSession for RatchetIndex {
-    type Error = EndOfRatchet;
-
-    fn write_session_id(&self, out: &mut [u8; SESSION_ID_LENGTH]) {
-        out.fill(b'A');
-    }
-
-    fn write_session_key(&self, out: &mut [u8; SESSION_KEY_LENGTH]) {
-        out.fill(b'A');
-    }
-
-    fn message_index(&self) -> u32 {
-        self.0
-    }
-
-    fn encrypt<'o>(&mut self, _plaintext: &[u8], _out: &'o mut [u8]) -> Result<&'o str, EndOfRatchet> {
-        self.0 = self.0.checked_add(1).ok_or(EndOfRatchet)?;
-        Ok("")
     }
 }

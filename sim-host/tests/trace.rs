@@ -31,7 +31,7 @@ fn every_example_trace_ends_as_written_beside_it() {
             examples += 1;
         }
     }
-    assert!(examples >= 12, "{examples} examples");
+    assert!(examples >= 26, "{examples} examples");
 }
 
 const ENCRYPT: &str =
@@ -67,6 +67,8 @@ fn a_line_that_lacks_a_field_stops_the_trace() {
     assert_stops(r#"{"at":0,"op":"visibility","room":"!a"}"#, 1, "`value`");
     assert_stops(r#"{"at":0,"op":"clock_back"}"#, 1, "`ms`");
     assert_stops(r#"{"at":0,"op":"sleep","ms":0}"#, 1, "`known`");
+    assert_stops(r#"{"at":0,"op":"restart"}"#, 1, "`clean`");
+    assert_stops(r#"{"op":"restart","clean":true}"#, 1, "`at`");
 }
 
 #[test]
@@ -74,12 +76,21 @@ fn a_field_of_the_wrong_type_stops_the_trace() {
     assert_stops(r#"{"at":-1,"op":"tick"}"#, 1, "-1");
     assert_stops(r#"{"at":0,"op":"send","room":"!a","share":"perhaps"}"#, 1, "perhaps");
     assert_stops(r#"{"at":0,"op":"send","room":"!a","count":1.5}"#, 1, "1.5");
+    assert_stops(r#"{"at":0,"op":"restart","clean":"yes"}"#, 1, "yes");
     assert_stops(r#"{"at":0,"op":"no_such_op"}"#, 1, "no_such_op");
 }
 
 #[test]
 fn a_line_that_goes_back_in_time_stops_the_trace() {
     assert_stops("{\"at\":5,\"op\":\"tick\"}\n{\"at\":4,\"op\":\"tick\"}", 2, "before");
+}
+
+#[test]
+fn true_time_and_line_numbers_go_on_over_a_restart() {
+    let restart = r#"{"at":5,"op":"restart","clean":false}"#;
+    assert_stops(&format!("{restart}\n{{\"at\":4,\"op\":\"tick\"}}"), 2, "before");
+    let sleep = r#"{"at":9,"op":"sleep","ms":5,"known":true}"#;
+    assert_stops(&format!("{restart}\n{sleep}"), 2, "only 4 ms");
 }
 
 #[test]
@@ -90,6 +101,9 @@ fn a_configuration_is_checked_and_stands_first() {
     assert_stops(r#"{"op":"config","clock":{"bits":16}}"#, 1, "bits");
     assert_stops(r#"{"op":"config","clock":{"hz":0}}"#, 1, "hz");
     assert_stops(r#"{"op":"config","policy":"anything"}"#, 1, "anything");
+    assert_stops(r#"{"op":"config","reserve":0}"#, 1, "`reserve` is 0");
+    assert_stops(r#"{"op":"config","reserve":-1}"#, 1, "-1");
+    assert_stops(r#"{"op":"config","rtc":1}"#, 1, "`1`");
     assert_stops(&format!("{ENCRYPT}\n{{\"op\":\"config\"}}"), 2, "first line");
 }
 

@@ -7,13 +7,15 @@ pub(super) struct DeviceClock {
     width: CounterWidth,
     hz: u32,
     rate: TickRate,
+    /// True time of the boot.
+    booted_at: u64,
     /// How many milliseconds less it shows than have passed since the boot.
     behind_ms: u64,
 }
 
 impl DeviceClock {
-    pub(super) fn new(width: CounterWidth, hz: u32, rate: TickRate) -> Self {
-        DeviceClock { width, hz, rate, behind_ms: 0 }
+    pub(super) fn new(width: CounterWidth, hz: u32, rate: TickRate, booted_at: u64) -> Self {
+        DeviceClock { width, hz, rate, booted_at, behind_ms: 0 }
     }
 
     pub(super) fn rate(&self) -> TickRate {
@@ -22,7 +24,8 @@ impl DeviceClock {
 
     /// What the counter shows at a true time, in ticks.
     pub(super) fn ticks_at(&self, at: u64) -> u64 {
-        let ticks = u128::from(at.saturating_sub(self.behind_ms)) * u128::from(self.hz) / 1_000;
+        let shown_ms = self.since_boot(at).saturating_sub(self.behind_ms);
+        let ticks = u128::from(shown_ms) * u128::from(self.hz) / 1_000;
         let mask = match self.width {
             CounterWidth::Bits32 => u128::from(u32::MAX),
             CounterWidth::Bits64 => u128::from(u64::MAX),
@@ -41,10 +44,14 @@ impl DeviceClock {
 
     /// From now on the counter shows that much less, but now not less than 0.
     pub(super) fn step_back(&mut self, at: u64, ms: u64) {
-        self.behind_ms = self.behind_ms.saturating_add(ms).min(at);
+        self.behind_ms = self.behind_ms.saturating_add(ms).min(self.since_boot(at));
     }
 
     pub(super) fn stood_still(&mut self, ms: u64) {
         self.behind_ms = self.behind_ms.saturating_add(ms);
+    }
+
+    fn since_boot(&self, at: u64) -> u64 {
+        at.saturating_sub(self.booted_at)
     }
 }

@@ -19,7 +19,8 @@ pub struct Arguments {
 
 const HELP: &str = r#"A line is an operation `op` at a true time `at`, in ms. The first may be a `config`.
   {"op":"config","limits":{"messages":[1,10000],"period_ms":[3600000,2419200000]},"policy":"ratchet",
-   "max_rooms":64,"complete":true,"plaintext":true,"clock":{"bits":64,"hz":1000}}
+   "max_rooms":64,"complete":true,"plaintext":true,"clock":{"bits":64,"hz":1000},"rtc":false,"reserve":16}
+  With rtc, a clock goes on over restarts, and sessions are stored too, `reserve` messages ahead.
   encryption        room, content (any JSON) or raw (a string with the content's bytes)
   send              room, count, share: "ok" or "fail"
   member            room, membership, previous (a membership, "none", or left out), limited
@@ -28,6 +29,7 @@ const HELP: &str = r#"A line is an operation `op` at a true time `at`, in ms. Th
   resync_begin, resync_end, tick
   clock_back        ms: from now on the device's clock shows that much less
   sleep             ms, known: the clock stood still for so much of the time since the last line
+  restart           clean: true if the device is told before, false for a power cut
 
 Examples:
   printf '%s\n' '{"at":0,"op":"encryption","room":"!a","content":{"algorithm":"m.megolm.v1.aes-sha2"}}' \

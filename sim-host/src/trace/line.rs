@@ -1,10 +1,11 @@
 //! The lines of a trace: JSON objects with an `op`, a time `at`, and the fields of that operation. Other fields are
 //! ignored.
 
-use pawl_core::Config as CoreConfig;
-use pawl_core::RoomId;
+use std::num::NonZeroU32;
+
 use pawl_core::clock::{CounterWidth, TickRate};
 use pawl_core::settings::{ChangePolicy, Limits};
+use pawl_core::{Config as CoreConfig, DEFAULT_RESERVATION, RoomId};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -17,6 +18,8 @@ pub(super) struct Config {
     pub(super) core: CoreConfig,
     pub(super) max_rooms: usize,
     pub(super) complete: bool,
+    pub(super) rtc: bool,
+    pub(super) reserve: NonZeroU32,
     pub(super) width: CounterWidth,
     pub(super) hz: u32,
     pub(super) rate: TickRate,
@@ -59,6 +62,7 @@ pub(super) enum Operation {
     Tick,
     ClockBack(ClockBack),
     Sleep(Sleep),
+    Restart(Restart),
 }
 
 impl Line {
@@ -78,7 +82,7 @@ impl Line {
             "tick" => Operation::Tick,
             "clock_back" => Operation::ClockBack(parse(line)?),
             "sleep" => Operation::Sleep(parse(line)?),
-            "restart" => return Err("`restart` is not supported yet: the core stores nothing".to_owned()),
+            "restart" => Operation::Restart(parse(line)?),
             "config" => return Err("`config` can only be the first line".to_owned()),
             other => return Err(format!("unknown op `{other}`")),
         };
@@ -214,6 +218,11 @@ pub(super) struct Sleep {
 }
 
 #[derive(Deserialize)]
+pub(super) struct Restart {
+    pub(super) clean: bool,
+}
+
+#[derive(Deserialize)]
 #[serde(default)]
 struct ConfigLine {
     limits: LimitsField,
@@ -222,11 +231,8 @@ struct ConfigLine {
     complete: bool,
     plaintext: bool,
     clock: ClockField,
-    /// These two bear on restarts alone.
-    #[serde(rename = "reserve")]
-    _reserve: u32,
-    #[serde(rename = "rtc")]
-    _rtc: bool,
+    reserve: u32,
+    rtc: bool,
 }
 
 impl Default for ConfigLine {
@@ -238,8 +244,8 @@ impl Default for ConfigLine {
             complete: true,
             plaintext: true,
             clock: ClockField::default(),
-            _reserve: 16,
-            _rtc: false,
+            reserve: DEFAULT_RESERVATION.get(),
+            rtc: false,
         }
     }
 }
@@ -259,10 +265,13 @@ impl ConfigLine {
             Policy::Freeze => ChangePolicy::Freeze,
         };
         let rate = TickRate::new(self.clock.hz, self.clock.bits).ok_or("`hz` is 0")?;
+        let reserve = NonZeroU32::new(self.reserve).ok_or("`reserve` is 0")?;
         Ok(Config {
             core: CoreConfig { limits, policy, plaintext: self.plaintext },
             max_rooms: self.max_rooms,
             complete: self.complete,
+            rtc: self.rtc,
+            reserve,
             width: self.clock.bits,
             hz: self.clock.hz,
             rate,
