@@ -11,24 +11,25 @@
 //! promises neither: the contents of such a page are undefined. What is more, a marker of which too few bits were
 //! programmed counts as not written for the map, which then writes it once more, and many a flash forbids that. So
 //!
-//! - each page has, after what the map sees of it, a [mark](MARK) for "what counts of the next page has been copied to this one", written
-//!   before that page is erased;
+//! - each page has, after what the map sees of it, a mark for "what counts of the next page has been copied to this one",
+//!   written before that page is erased;
 //! - before the first operation, and after one that failed, an erase that such a mark announces is done again, and so is
 //!   that of every page which is not in use and not blank;
 //! - the marker of a full page counts as written as soon as one of its bits is.
 //!
-//! After a power cut at any point every item is therefore the old one or the new one. One thing is left on flash that
-//! programs a page before it erases it: a second power cut, in the midst of erasing the traces of the first, can leave a
-//! page that looks like a full one. That is found, as [`StoreError::Damaged`].
+//! After a power cut at any point every item is therefore the old one or the new one. One thing is left, on flash that
+//! programs a page before it erases it: a second power cut, while the traces of the first are removed, can leave a page
+//! that looks like a full one. That is found, as [`StoreError::Damaged`].
 //!
 //! # What it does not do
 //!
 //! - It does not find an item that went bad after it was stored. Each has a checksum, but the map cannot tell a bit that
-//!   has flipped from a write that was interrupted: it hands out the item's previous version where the log still has it, and
-//!   nothing where it does not. Who has to know the difference must be able to see it in the items.
-//! - It keeps no index in memory. Loading reads every item on the newest page and the pages before it, until
-//!   it has found the one asked for; storing reads the headers of one page; and coming round to a page in use, about once in a page
-//!   of stored items, loads each of its items. The first operation reads all pages that are not in use.
+//!   has flipped from a write that was interrupted: it hands out the item's previous version where the log still has it,
+//!   and nothing where it does not. Who has to know the difference must be able to see it in the items.
+//! - It keeps no index in memory. Loading reads every item on the newest page and the pages before it, until it has found
+//!   the one asked for; storing reads the headers of one page; and coming round to a page in use, which is once for a
+//!   page of stored items, loads each of its items. The first operation reads all pages that are not in use.
+//! - It does not spare the flash when it is full: whoever tries in vain to store an item erases every page.
 //! - It does not encrypt or wipe. What is handed to it is not secret, or is sealed, so neither is the buffer wiped.
 
 use core::fmt;
