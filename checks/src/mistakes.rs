@@ -29,7 +29,7 @@ struct Mistake {
     old: String,
     /// What the mistake makes of it.
     new: String,
-    /// The integration test of pawl-core that must fail.
+    /// The integration test that must fail, of pawl-core or of the simulation.
     test: String,
 }
 
@@ -106,7 +106,8 @@ fn run(copy: &Path, mistake: &Mistake) -> Result<String, String> {
     let found_by = if mistake.test == "vectors" {
         output.lines().filter_map(vector).find(|vector| cites(&vector_rules(copy, vector), rule))
     } else {
-        let tests = workspace::read(&copy.join(format!("core/tests/{}.rs", mistake.test)))?;
+        let (_, path) = owner(copy, &mistake.test);
+        let tests = workspace::read(&path)?;
         let failed =
             output.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
         failed.into_iter().find(|test| cites(body(&tests, test), rule))
@@ -118,7 +119,8 @@ fn run(copy: &Path, mistake: &Mistake) -> Result<String, String> {
 
 fn cargo_test(copy: &Path, test: &str, only_build: bool) -> Result<Output, String> {
     let mut command = Command::new(env!("CARGO"));
-    command.args(["test", "--quiet", "-p", "pawl-core", "--test", test]).current_dir(copy);
+    let (package, _) = owner(copy, test);
+    command.args(["test", "--quiet", "-p", package, "--test", test]).current_dir(copy);
     command.env("CARGO_TARGET_DIR", copy.with_file_name("target"));
     if only_build {
         command.arg("--no-run");
@@ -126,6 +128,16 @@ fn cargo_test(copy: &Path, test: &str, only_build: bool) -> Result<Output, Strin
         command.args(["--", "--format=pretty"]);
     }
     command.output().map_err(|error| format!("cannot run cargo: {error}"))
+}
+
+/// The package that a test belongs to, and the file that it is in.
+fn owner(copy: &Path, test: &str) -> (&'static str, PathBuf) {
+    let simulation = copy.join(format!("sim-host/tests/{test}.rs"));
+    if simulation.exists() {
+        ("pawl-sim-host", simulation)
+    } else {
+        ("pawl-core", copy.join(format!("core/tests/{test}.rs")))
+    }
 }
 
 fn text(output: &Output) -> String {

@@ -8,6 +8,8 @@
 
 use embedded_time::Clock;
 
+use crate::store::StoreError;
+
 /// A moment on the timeline, as rotation needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -27,7 +29,7 @@ pub struct Now {
 pub enum ClockError {
     /// The clock could not be read.
     Unreadable,
-    /// The clock has gone back 2³² − 1 times since the device started. Only a restart mends that.
+    /// The clock has gone back 2³² − 2 times. Only a store that is made anew mends that.
     Exhausted,
 }
 
@@ -35,12 +37,47 @@ impl core::fmt::Display for ClockError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             ClockError::Unreadable => "the clock could not be read",
-            ClockError::Exhausted => "the clock has gone back too many times; restart the device",
+            ClockError::Exhausted => "the clock has gone back too many times",
         })
     }
 }
 
 impl core::error::Error for ClockError {}
+
+/// Why a device has no time to go by. Nothing is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum TimeError {
+    /// There is no time to be had; nothing has changed (C4).
+    Clock(ClockError),
+    /// What is to be known of the device after a restart, such as that all ages have become unknown, could not be
+    /// stored; it holds nonetheless (B1).
+    Store(StoreError),
+}
+
+impl From<ClockError> for TimeError {
+    fn from(error: ClockError) -> Self {
+        TimeError::Clock(error)
+    }
+}
+
+impl From<StoreError> for TimeError {
+    fn from(error: StoreError) -> Self {
+        TimeError::Store(error)
+    }
+}
+
+impl core::fmt::Display for TimeError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            TimeError::Clock(error) => error.fmt(f),
+            TimeError::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for TimeError {}
 
 /// How long the device slept while its clock stood still (C5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,6 +91,13 @@ pub enum Sleep {
 
 /// A step forward of this many milliseconds, 146 million years, or more is a fault of the clock.
 const LONGEST_STEP_MS: u64 = 1 << 62;
+
+/// Where the timeline begins after a restart: sessions that are older than the device's present life were made before that.
+/// No age that is longer is believed.
+pub(crate) const RESTART_MS: u64 = LONGEST_STEP_MS;
+
+/// The epoch of sessions whose age is unknown for a reason of their own. The timeline never reaches it.
+pub(crate) const NO_EPOCH: u32 = u32::MAX;
 
 /// How a counter counts: what one of its ticks is in milliseconds, and whether it wraps.
 ///
@@ -168,6 +212,16 @@ impl Timeline {
         Timeline { last_ticks: None, ms: 0, fraction: 0, epoch: 0 }
     }
 
+    /// A timeline after a restart, in the epoch in which it was before.
+    pub(crate) const fn after_restart(epoch: u32) -> Self {
+        Timeline { last_ticks: None, ms: RESTART_MS, fraction: 0, epoch }
+    }
+
+    /// The moment of the last reading, as far as it is known without one: that of the beginning of its tick.
+    pub(crate) const fn last_read(&self) -> Now {
+        Now { tick_begin_ms: self.ms, tick_end_ms: self.ms, epoch: self.epoch }
+    }
+
     /// Reads the clock and carries the timeline on to it: the one way by which time comes in (C1), [`slept`](Self::slept) apart.
     ///
     /// # Errors
@@ -211,7 +265,11 @@ impl Timeline {
 
     /// One write makes the age of every live session unknown, for good (C3).
     fn forget_ages(&mut self) -> Result<(), ClockError> {
-        self.epoch = self.epoch.checked_add(1).ok_or(ClockError::Exhausted)?;
+        let next = self.epoch.saturating_add(1);
+        if next == NO_EPOCH {
+            return Err(ClockError::Exhausted);
+        }
+        self.epoch = next;
         Ok(())
     }
 

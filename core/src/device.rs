@@ -2,18 +2,25 @@
 //!
 //! A [`Device`] is told of events and asked, for each message, what it needs. Knowledge that is not complete blocks
 //! every room that is not in the table (K1), so nothing that is lost turns into plaintext.
+//!
+//! A change is stored before the call that made it returns success (B1). Where storing fails, the call fails, what is in
+//! memory is the safer of the two states, and the next call that concerns it tries again. How a device comes back after
+//! a restart is in `restart`.
 
 use embedded_time::Clock;
 use zeroize::Zeroize;
 
-use crate::clock::{ClockError, Now, Sleep, TickRate, Timeline};
+use crate::clock::{Now, Sleep, TickRate, TimeError, Timeline};
 use crate::event::{self, WriteError};
 use crate::membership::{Membership, PreviousMembership, is_departure, shares_history};
+use crate::persistence::{NothingStored, Persistence};
+use crate::record::{DeviceRecord, RoomRecord};
 use crate::room::{BlockReason, DecideError, Decision, Effect, PlaintextPermit, Room, ShareRequest};
 use crate::rooms::{RoomId, RoomPlace, Rooms};
 use crate::rotation::RotationReason;
 use crate::session::OutboundSession;
 use crate::settings::{self, ChangePolicy, Limits, Reading, Settings};
+use crate::store::{Item, StoreError};
 
 /// What the integrator of a device chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,19 +53,34 @@ pub struct Applied {
     pub in_force: Option<Settings>,
 }
 
-/// An encrypted room found no place in the table (K2). Every room that is not in the table is now blocked. Give the
-/// device more storage, or forget a room it has left; then resync.
+/// Why an `m.room.encryption` event was not taken. Deliver it again (K5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct TableFull;
+#[non_exhaustive]
+pub enum EncryptionEventError {
+    /// The room found no place in the table (K2). Every room that is not in the table is now blocked. Give the
+    /// device more storage, or forget a room it has left; then resync.
+    TableFull,
+    /// What the event changed could not be stored.
+    Store(StoreError),
+}
 
-impl core::fmt::Display for TableFull {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("the table of encrypted rooms is full")
+impl From<StoreError> for EncryptionEventError {
+    fn from(error: StoreError) -> Self {
+        EncryptionEventError::Store(error)
     }
 }
 
-impl core::error::Error for TableFull {}
+impl core::fmt::Display for EncryptionEventError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            EncryptionEventError::TableFull => f.write_str("the table of encrypted rooms is full"),
+            EncryptionEventError::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for EncryptionEventError {}
 
 /// What an event that can end a session came to (E1–E4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,18 +96,33 @@ pub enum Noted {
     EndsSession,
 }
 
-/// The session that was shared is no longer the room's: it was replaced, or the room was forgotten.
+/// Why a session does not count as shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct SessionReplaced;
+#[non_exhaustive]
+pub enum SharedError {
+    /// It is no longer the room's: it was replaced, or the room was forgotten.
+    SessionReplaced,
+    /// It could not be stored. The next decision asks for it to be shared again (T8).
+    Store(StoreError),
+}
 
-impl core::fmt::Display for SessionReplaced {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("the session was replaced in the meantime")
+impl From<StoreError> for SharedError {
+    fn from(error: StoreError) -> Self {
+        SharedError::Store(error)
     }
 }
 
-impl core::error::Error for SessionReplaced {}
+impl core::fmt::Display for SharedError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            SharedError::SessionReplaced => f.write_str("the session was replaced in the meantime"),
+            SharedError::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for SharedError {}
 
 /// Why a room key could not be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -101,7 +138,7 @@ pub enum RoomKeyError {
 impl core::fmt::Display for RoomKeyError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            RoomKeyError::SessionReplaced => SessionReplaced.fmt(f),
+            RoomKeyError::SessionReplaced => SharedError::SessionReplaced.fmt(f),
             RoomKeyError::Write(error) => error.fmt(f),
         }
     }
@@ -118,150 +155,228 @@ pub enum ResyncError {
     NotBegun,
     /// An encrypted room found no place in the table since it was begun.
     EventRefused,
+    /// That knowledge is complete could not be stored. The resync goes on: end it again.
+    Store(StoreError),
+}
+
+impl From<StoreError> for ResyncError {
+    fn from(error: StoreError) -> Self {
+        ResyncError::Store(error)
+    }
 }
 
 impl core::fmt::Display for ResyncError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            ResyncError::NotBegun => "no resync was begun",
-            ResyncError::EventRefused => "an encrypted room found no place in the table during the resync",
-        })
+        match self {
+            ResyncError::NotBegun => f.write_str("no resync was begun"),
+            ResyncError::EventRefused => {
+                f.write_str("an encrypted room found no place in the table during the resync")
+            }
+            ResyncError::Store(error) => error.fmt(f),
+        }
     }
 }
 
 impl core::error::Error for ResyncError {}
 
-/// Whether the device knows every encrypted room it is in (K1).
-#[derive(Clone, Copy)]
-enum Knowledge {
-    Complete,
-    /// It does not, and this is the latest cause.
-    Incomplete(BlockReason),
-}
-
 /// Where a resync stands (K4).
 #[derive(Clone, Copy)]
-enum Resync {
+pub(crate) enum Resync {
     NotBegun,
     Begun { refused: bool },
 }
 
 /// The encrypting part of a Matrix device: its encrypted rooms with their outbound sessions of type `S`, in storage of
-/// the caller.
+/// the caller. What of it outlives a restart is up to `P`: [`NothingStored`], [`RoomsStored`](crate::RoomsStored) or
+/// [`SessionsStored`](crate::SessionsStored).
 ///
-/// It does no I/O and never waits. The events of one sync may be delivered again: each call is idempotent, and a repeated
+/// It does no I/O but by its store and never waits. The events of one sync may be delivered again: each call is idempotent, and a repeated
 /// departure, removal or request after a message at worst replaces a session once more (K5). Store
 /// the sync token only after every call for that sync has succeeded.
-pub struct Device<'a, S> {
-    config: Config,
-    timeline: Timeline,
-    knowledge: Knowledge,
-    resync: Resync,
-    rooms: Rooms<'a, S>,
+///
+/// What a call may write is said with it; [`manual::storage`](crate::manual::storage) has it in one table.
+pub struct Device<'a, S, P = NothingStored> {
+    pub(crate) config: Config,
+    pub(crate) timeline: Timeline,
+    /// Why the device does not know every encrypted room it is in; `None` when it does (K1).
+    pub(crate) incomplete: Option<BlockReason>,
+    pub(crate) resync: Resync,
+    /// Sessions that were stored in an earlier one are void (B5).
+    pub(crate) generation: u32,
+    /// The device's record as it was last stored; `None` when that is not known.
+    pub(crate) stored: Option<DeviceRecord>,
+    pub(crate) rooms: Rooms<'a, S>,
+    pub(crate) persistence: P,
 }
 
 impl<'a, S> Device<'a, S> {
-    /// A device on its first start. It knows of no room, and knows that it does not: until a resync has ended, every
-    /// room that is not in the table is blocked (K1). Whatever `places` held is dropped; the device keeps as many rooms
-    /// as there are places, at most 65,536.
+    /// A device on its first start, of which nothing is stored. It knows of no room, and knows that it does not: until a
+    /// resync has ended, every room that is not in the table is blocked (K1). Whatever `places` held is dropped; the
+    /// device keeps as many rooms as there are places, at most 65,536.
     pub fn new(places: &'a mut [RoomPlace<S>], config: Config) -> Self {
         Device {
             config,
             timeline: Timeline::new(),
-            knowledge: Knowledge::Incomplete(BlockReason::StateUnknown),
+            incomplete: Some(BlockReason::StateUnknown),
             resync: Resync::NotBegun,
+            generation: 0,
+            stored: None,
             rooms: Rooms::new(places),
+            persistence: NothingStored,
         }
     }
+}
 
+impl<S, P: Persistence<S>> Device<'_, S, P> {
     /// Takes an `m.room.encryption` state event with an empty state key. Whatever its content, the room is encrypted
     /// from now on, for ever (S1). Reading costs time linear in the content, at most 65,536 bytes of it.
     ///
+    /// Stores the room's record if the event changed anything, or the device's if there was no place.
+    ///
     /// # Errors
-    /// [`TableFull`], whatever the content: the room is not known, and so no unknown room may be sent to (K2).
-    pub fn encryption_event(&mut self, room_id: RoomId<'_>, content: &[u8]) -> Result<Applied, TableFull> {
+    /// [`TableFull`](EncryptionEventError::TableFull), whatever the content: the room is not known, and so no unknown
+    /// room may be sent to (K2). When the store fails, the room is encrypted nonetheless, and no looser than it was.
+    pub fn encryption_event(
+        &mut self,
+        room_id: RoomId<'_>,
+        content: &[u8],
+    ) -> Result<Applied, EncryptionEventError> {
         let reading = settings::read(content, &self.config.limits);
+        let known = self.rooms.find(room_id).is_some();
         let slot = self.rooms.find_or_insert(room_id);
-        let Some(room) = slot.and_then(|slot| self.rooms.get_mut(slot)) else {
-            self.knowledge = Knowledge::Incomplete(BlockReason::Capacity);
+        let Some(mut place) = slot.and_then(|slot| self.rooms.place(slot)) else {
+            self.incomplete = Some(BlockReason::Capacity);
             if let Resync::Begun { refused } = &mut self.resync {
                 *refused = true; // K4
             }
-            return Err(TableFull);
+            self.save()?;
+            return Err(EncryptionEventError::TableFull);
         };
-        let effect = room.apply(&reading, self.config.policy);
-        Ok(Applied { reading, effect, in_force: room.settings() })
+        let before = place.room.policy();
+        let effect = place.room.apply(&reading, self.config.policy);
+        if !known {
+            place.room.set_unsaved(true); // S1: that there is a room
+        }
+        if let Err(error) = place.save(&mut self.persistence) {
+            if known && matches!(effect, Effect::Enabled | Effect::Loosened | Effect::Changed) {
+                place.room.restore_policy(before); // B1: the safer of the two
+            }
+            return Err(error.into());
+        }
+        Ok(Applied { reading, effect, in_force: place.room.settings() })
     }
 
     /// Takes an `m.room.member` event (E1), of whichever user, this device's own included. `limited` says that the
     /// sync which brought it left out events before it.
+    ///
+    /// A departure stores the room's record, if the room has a session that is stored and it is the first.
+    ///
+    /// # Errors
+    /// The store failed; the session is replaced nonetheless.
     pub fn member_event(
         &mut self,
         room_id: RoomId<'_>,
         previous: PreviousMembership,
         new: Membership,
         limited: bool,
-    ) -> Noted {
+    ) -> Result<Noted, StoreError> {
         let departure = is_departure(previous, new, limited);
         self.note(room_id, |room| departure && room.end_session(RotationReason::Departure))
     }
 
     /// Takes an `m.room.history_visibility` event by the value of its `history_visibility` (E3). A room is tracked from
     /// its first encryption event on; what is reported before has no effect and is to be reported again.
-    #[must_use = "a visibility that is not tracked has to be reported again"]
-    pub fn history_visibility_event(&mut self, room_id: RoomId<'_>, history_visibility: &str) -> Noted {
+    ///
+    /// Stores the room's record when the visibility crosses.
+    ///
+    /// # Errors
+    /// The store failed; the session is replaced nonetheless.
+    pub fn history_visibility_event(
+        &mut self,
+        room_id: RoomId<'_>,
+        history_visibility: &str,
+    ) -> Result<Noted, StoreError> {
         let shared_history = shares_history(history_visibility);
         self.note(room_id, |room| room.set_shared_history(shared_history))
     }
 
-    /// A device that may hold the room's key was deleted, blocked, or is no longer to be trusted with keys (E2).
-    pub fn device_removed(&mut self, room_id: RoomId<'_>) -> Noted {
+    /// A device that may hold the room's key was deleted, blocked, or is no longer to be trusted with keys (E2). Stores
+    /// what [`member_event`](Device::member_event) does.
+    ///
+    /// # Errors
+    /// The store failed; the session is replaced nonetheless.
+    pub fn device_removed(&mut self, room_id: RoomId<'_>) -> Result<Noted, StoreError> {
         self.note(room_id, |room| room.end_session(RotationReason::DeviceRemoved))
     }
 
-    /// The application wants a new session before the next message (E4).
-    pub fn request_rotation(&mut self, room_id: RoomId<'_>) -> Noted {
+    /// The application wants a new session before the next message (E4). Stores what
+    /// [`member_event`](Device::member_event) does.
+    ///
+    /// # Errors
+    /// The store failed; the session is replaced nonetheless.
+    pub fn request_rotation(&mut self, room_id: RoomId<'_>) -> Result<Noted, StoreError> {
         self.note(room_id, |room| room.end_session(RotationReason::Requested))
     }
 
-    fn note(&mut self, room_id: RoomId<'_>, ends_session: impl FnOnce(&mut Room<S>) -> bool) -> Noted {
-        match self.rooms.find(room_id).and_then(|slot| self.rooms.get_mut(slot)) {
-            None => Noted::NotTracked,
-            Some(room) => {
-                if ends_session(room) {
-                    Noted::EndsSession
-                } else {
-                    Noted::NoEffect
-                }
-            }
-        }
+    fn note(
+        &mut self,
+        room_id: RoomId<'_>,
+        ends_session: impl FnOnce(&mut Room<S>) -> bool,
+    ) -> Result<Noted, StoreError> {
+        let Some(mut place) = self.rooms.find(room_id).and_then(|slot| self.rooms.place(slot)) else {
+            return Ok(Noted::NotTracked);
+        };
+        let ends_session = ends_session(place.room);
+        place.save(&mut self.persistence)?;
+        Ok(if ends_session { Noted::EndsSession } else { Noted::NoEffect })
     }
 
     /// The device's owner, never an event, resets a room's settings: the next usable content becomes its settings as
     /// the first one did; until it comes, those in force stay, and the room stays encrypted (S5). Returns whether
-    /// there is such a room.
-    pub fn reset_settings(&mut self, room_id: RoomId<'_>) -> bool {
-        match self.rooms.find(room_id).and_then(|slot| self.rooms.get_mut(slot)) {
-            Some(room) => {
-                room.reset_settings();
-                true
-            }
-            None => false,
+    /// there is such a room. Stores the room's record.
+    ///
+    /// # Errors
+    /// The store failed; the settings are not reset.
+    pub fn reset_settings(&mut self, room_id: RoomId<'_>) -> Result<bool, StoreError> {
+        let Some(mut place) = self.rooms.find(room_id).and_then(|slot| self.rooms.place(slot)) else {
+            return Ok(false);
+        };
+        let before = place.room.policy();
+        place.room.reset_settings();
+        if let Err(error) = place.save(&mut self.persistence) {
+            place.room.restore_policy(before); // B1: the safer of the two
+            return Err(error);
         }
+        Ok(true)
     }
 
     /// Forgets a room that the application has left. Its place is free, and knowledge is no longer complete: until
     /// the next resync has ended, every room that is not in the table is blocked (K3). Returns whether there was such
-    /// a room; if not, nothing changes.
+    /// a room; if not, nothing changes. Stores the device's record, then the place's.
     ///
     /// Do this outside of a resync: the end of one makes knowledge complete (K4), and a room that was delivered and then
     /// forgotten in the course of it is not known to be encrypted any more.
-    pub fn forget(&mut self, room_id: RoomId<'_>) -> bool {
-        let known = self.rooms.remove(room_id);
-        if known {
-            self.knowledge = Knowledge::Incomplete(BlockReason::StateUnknown);
+    ///
+    /// # Errors
+    /// The store failed: the room is not forgotten, but knowledge may no longer be complete.
+    pub fn forget(&mut self, room_id: RoomId<'_>) -> Result<bool, StoreError> {
+        let Some(slot) = self.rooms.find(room_id) else {
+            return Ok(false);
+        };
+        // First of all: a room that is gone while knowledge is complete would be plaintext.
+        self.incomplete = Some(BlockReason::StateUnknown);
+        self.save()?;
+        if let Some(room) = self.rooms.get_mut(slot) {
+            room.set_unsaved(true); // whatever comes of it, should it fail
         }
-        known
+        // What is stored of its session is for nobody.
+        let sessions_made = self.rooms.get(slot).map_or(0, Room::sessions_made).saturating_add(1);
+        self.store_free_place(slot, sessions_made)?;
+        self.rooms.remove(room_id);
+        if let Some(room) = self.rooms.get_mut(slot) {
+            room.set_sessions_made(sessions_made);
+        }
+        Ok(true)
     }
 
     /// Begins a resync: from now on the application delivers the current state of every room it is in (K4).
@@ -269,41 +384,60 @@ impl<'a, S> Device<'a, S> {
         self.resync = Resync::Begun { refused: false };
     }
 
-    /// Ends a resync: knowledge is complete, and a room that is not in the table is not encrypted (K4).
+    /// Ends a resync: knowledge is complete, and a room that is not in the table is not encrypted (K4). Stores the device's
+    /// record, if knowledge was not complete before.
     ///
     /// # Errors
-    /// No resync was begun, or an event was refused since. Knowledge is then what it was.
+    /// No resync was begun, or an event was refused since, or the store failed. Knowledge is then what it was.
     pub fn end_resync(&mut self) -> Result<(), ResyncError> {
-        match core::mem::replace(&mut self.resync, Resync::NotBegun) {
-            Resync::NotBegun => Err(ResyncError::NotBegun),
-            Resync::Begun { refused: true } => Err(ResyncError::EventRefused),
-            Resync::Begun { refused: false } => {
-                self.knowledge = Knowledge::Complete;
-                Ok(())
+        match self.resync {
+            Resync::NotBegun => return Err(ResyncError::NotBegun),
+            Resync::Begun { refused: true } => {
+                self.resync = Resync::NotBegun;
+                return Err(ResyncError::EventRefused);
+            }
+            Resync::Begun { refused: false } => {}
+        }
+        // First of all: what an earlier call could not store. No room may be missing where knowledge is complete.
+        for slot in self.rooms.slots() {
+            if let Some(mut place) = self.rooms.place(slot).filter(|place| place.room.is_unsaved()) {
+                place.save(&mut self.persistence)?;
             }
         }
+        let before = self.incomplete.take();
+        if let Err(error) = self.save() {
+            self.incomplete = before; // B1: the safer of the two
+            return Err(error.into());
+        }
+        self.resync = Resync::NotBegun;
+        Ok(())
     }
 
-    /// Takes account of a sleep during which the clock stood still (C5).
+    /// Takes account of a sleep during which the clock stood still (C5). An unknown one stores the device's record, if
+    /// sessions are stored.
     ///
     /// # Errors
-    /// [`ClockError::Exhausted`].
-    pub fn slept(&mut self, sleep: Sleep) -> Result<(), ClockError> {
-        self.timeline.slept(sleep)
+    /// [`ClockError::Exhausted`](crate::clock::ClockError::Exhausted), or the store failed.
+    pub fn slept(&mut self, sleep: Sleep) -> Result<(), TimeError> {
+        self.timeline.slept(sleep)?;
+        Ok(self.save_epoch()?)
     }
 
     /// Reads the clock. What depends on the time is asked of the [`Moment`], which borrows the device, so there is never
     /// more than one reading to go by; ask it at once. A device is given one clock for all its life.
     ///
+    /// When the clock has gone back, this stores the device's record, if sessions are stored.
+    ///
     /// # Errors
-    /// The clock could not be read, or [`ClockError::Exhausted`]: nothing is sent, nothing has changed (C4).
-    pub fn at<C>(&mut self, clock: &C) -> Result<Moment<'_, S>, ClockError>
+    /// The clock could not be read, or [`ClockError::Exhausted`](crate::clock::ClockError::Exhausted): nothing is sent,
+    /// nothing has changed (C4). Or the store failed.
+    pub fn at<C>(&mut self, clock: &C) -> Result<Moment<'_, S, P>, TimeError>
     where
         C: Clock,
         u64: From<C::T>,
     {
         let now = self.timeline.read(clock)?;
-        Ok(self.moment(now))
+        self.moment(now)
     }
 
     /// Reads the clock and does nothing else. A 32-bit clock has to be read at intervals shorter than
@@ -311,31 +445,34 @@ impl<'a, S> Device<'a, S> {
     ///
     /// # Errors
     /// As [`at`](Device::at).
-    pub fn read_clock<C>(&mut self, clock: &C) -> Result<(), ClockError>
+    pub fn read_clock<C>(&mut self, clock: &C) -> Result<(), TimeError>
     where
         C: Clock,
         u64: From<C::T>,
     {
-        self.timeline.read(clock).map(|_now| ())
+        self.at(clock).map(|_moment| ())
     }
 
     /// As [`at`](Device::at), with a reading of a counter that is not an [`embedded_time::Clock`], as
     /// [`Timeline::carry_on`](crate::clock::Timeline::carry_on). A device uses one counter for all its life.
     ///
     /// # Errors
-    /// [`ClockError::Exhausted`].
-    pub fn at_ticks(&mut self, ticks: u64, rate: TickRate) -> Result<Moment<'_, S>, ClockError> {
+    /// [`ClockError::Exhausted`](crate::clock::ClockError::Exhausted), or the store failed.
+    pub fn at_ticks(&mut self, ticks: u64, rate: TickRate) -> Result<Moment<'_, S, P>, TimeError> {
         let now = self.timeline.carry_on(ticks, rate)?;
-        Ok(self.moment(now))
+        self.moment(now)
     }
 
-    fn moment(&mut self, now: Now) -> Moment<'_, S> {
-        let absent = match self.knowledge {
-            Knowledge::Incomplete(cause) => Some(cause), // T2
-            Knowledge::Complete if !self.config.plaintext => Some(BlockReason::PlaintextForbidden), // K6
-            Knowledge::Complete => None,
+    #[inline]
+    fn moment(&mut self, now: Now) -> Result<Moment<'_, S, P>, TimeError> {
+        self.save_epoch()?;
+        let absent = match self.incomplete {
+            Some(cause) => Some(cause),                                              // T2
+            None if !self.config.plaintext => Some(BlockReason::PlaintextForbidden), // K6
+            None => None,
         };
-        Moment { now, absent, rooms: self.rooms.reborrow() }
+        let (generation, rooms) = (self.generation, self.rooms.reborrow());
+        Ok(Moment { now, absent, generation, rooms, persistence: &mut self.persistence })
     }
 
     /// The settings in force in a room; `None` if it has none.
@@ -350,6 +487,12 @@ impl<'a, S> Device<'a, S> {
         self.rooms.find(room_id).is_some()
     }
 
+    /// Why rooms that are not in the table are blocked; `None` when knowledge is complete (K1).
+    #[must_use]
+    pub fn incomplete(&self) -> Option<BlockReason> {
+        self.incomplete
+    }
+
     /// A request to share the room's session, if it has one, with somebody who came later: a new member or a new
     /// device gets the key from the current index on, and nothing waits for that (E5).
     #[must_use]
@@ -359,17 +502,108 @@ impl<'a, S> Device<'a, S> {
     }
 
     /// The room key of a request was shared. If it was what a decision asked for, the session may be used from now on
-    /// (T8); what has happened since still counts.
+    /// (T8); what has happened since still counts. Then the session is stored (B2), and before it the room's record, if
+    /// something has happened since the decision.
     ///
     /// # Errors
-    /// The session was replaced in the meantime.
-    pub fn shared(&mut self, request: &ShareRequest) -> Result<(), SessionReplaced> {
-        let room = self.rooms.get_mut(request.slot).ok_or(SessionReplaced)?;
-        if room.shared(request) { Ok(()) } else { Err(SessionReplaced) }
+    /// The session was replaced in the meantime, or the store failed: the session does not count as shared.
+    pub fn shared(&mut self, request: &ShareRequest) -> Result<(), SharedError> {
+        let now = self.timeline.last_read();
+        let place = self.rooms.place(request.slot).filter(|place| place.room.has_session(request));
+        let mut place = place.ok_or(SharedError::SessionReplaced)?;
+        if request.first {
+            place.first_shared(now, self.generation, &mut self.persistence)?;
+        }
+        Ok(()) // E5: sharing with one who came later is no first share
+    }
+
+    /// Reads the clock and stores every session as it stands, for a restart that is announced: count and index then go on
+    /// where they were (B2). The device may go on too; the next message in each room then stores its session anew.
+    ///
+    /// Stores a session for each room that has one, and every record that an earlier call could not store.
+    ///
+    /// # Errors
+    /// As [`at`](Device::at). What was not stored comes back as it does when the power fails.
+    pub fn shut_down<C>(&mut self, clock: &C) -> Result<(), TimeError>
+    where
+        C: Clock,
+        u64: From<C::T>,
+    {
+        let now = self.timeline.read(clock)?;
+        self.shut_down_at(now)
+    }
+
+    /// As [`shut_down`](Device::shut_down), with a reading as [`at_ticks`](Device::at_ticks) takes it.
+    ///
+    /// # Errors
+    /// As [`shut_down`](Device::shut_down).
+    pub fn shut_down_at_ticks(&mut self, ticks: u64, rate: TickRate) -> Result<(), TimeError> {
+        let now = self.timeline.carry_on(ticks, rate)?;
+        self.shut_down_at(now)
+    }
+
+    fn shut_down_at(&mut self, now: Now) -> Result<(), TimeError> {
+        if P::STORES {
+            self.save()?;
+        }
+        for slot in self.rooms.slots() {
+            if let Some(mut place) = self.rooms.place(slot) {
+                place.store_exactly(now, self.generation, &mut self.persistence)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What of the device outlives a restart: the way to the store's own errors and figures. What the device has stored
+    /// is not to be changed there.
+    pub fn persistence(&mut self) -> &mut P {
+        &mut self.persistence
+    }
+
+    // ---- what is stored of the device ----
+
+    pub(crate) fn record(&self) -> DeviceRecord {
+        DeviceRecord {
+            incomplete: self.incomplete,
+            sessions_stored: P::SESSIONS,
+            places: u32::try_from(self.rooms.capacity()).unwrap_or(u32::MAX), // at most 65,536
+            generation: self.generation,
+            epoch: self.timeline.last_read().epoch,
+        }
+    }
+
+    /// Stores the device's record if it is not what is stored (B1).
+    pub(crate) fn save(&mut self) -> Result<(), StoreError> {
+        let record = self.record();
+        if P::STORES && self.stored != Some(record) {
+            self.stored = None; // whatever came of it, should it fail
+            self.persistence.store(Item::Device, &record.to_bytes())?;
+            self.stored = Some(record);
+        }
+        Ok(())
+    }
+
+    /// That all ages have become unknown outlives a restart, as sessions do (B3).
+    #[inline]
+    fn save_epoch(&mut self) -> Result<(), StoreError> {
+        let epoch = self.timeline.last_read().epoch;
+        if P::SESSIONS && self.stored.is_none_or(|stored| stored.epoch != epoch) {
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    /// Stores that a place is free.
+    pub(crate) fn store_free_place(&mut self, slot: u16, sessions_made: u32) -> Result<(), StoreError> {
+        if P::STORES {
+            let record = RoomRecord { room: None, sessions_made };
+            self.persistence.store(Item::Room(slot), &record.to_bytes(slot))?;
+        }
+        Ok(())
     }
 }
 
-impl<S: OutboundSession> Device<'_, S> {
+impl<S: OutboundSession, P> Device<'_, S, P> {
     /// Writes the content of the `m.room_key` event for a request: the key of its session from the current index on.
     /// Returns its length in bytes, at most 720 where JSON escapes nothing in the room ID. The content is a secret: it
     /// goes to devices by Olm, and the caller wipes it. After an error `out` is wiped.
@@ -390,14 +624,16 @@ impl<S: OutboundSession> Device<'_, S> {
 
 /// A reading of the clock, and the device at that moment.
 #[must_use]
-pub struct Moment<'a, S> {
+pub struct Moment<'a, S, P = NothingStored> {
     now: Now,
     /// What stands for a room that is not in the table: a reason why it is blocked, or plaintext.
     absent: Option<BlockReason>,
+    generation: u32,
     rooms: Rooms<'a, S>,
+    persistence: &'a mut P,
 }
 
-impl<'a, S> Moment<'a, S> {
+impl<'a, S, P: Persistence<S>> Moment<'a, S, P> {
     /// In how many milliseconds the room's session is due to be replaced for its age alone, as
     /// [`rotation::expires_in_ms`](crate::rotation::expires_in_ms); `None` if it has no session, or no settings in force.
     #[must_use]
@@ -409,10 +645,11 @@ impl<'a, S> Moment<'a, S> {
     /// dropped then, and never otherwise.
     ///
     /// Looking the room up takes about log₂ of the rooms there are comparisons; the decision itself costs the same
-    /// however many there are.
+    /// however many there are. A new session stores the room's record; a message at the mark stores the session.
     ///
     /// # Errors
-    /// `create` failed: nothing is sent, and the old session is not used (T11).
+    /// `create` or the store failed: nothing is sent, and a session that had to be replaced is not used (T11).
+    #[inline]
     pub fn decide<E>(
         self,
         room_id: RoomId<'_>,
@@ -424,14 +661,14 @@ impl<'a, S> Moment<'a, S> {
                 None => Decision::Plaintext(PlaintextPermit::new()), // T1
             });
         };
-        match self.rooms.into_room(slot) {
-            Some((room_id, room)) => room.decide(room_id, slot, self.now, create),
+        match self.rooms.into_place(slot) {
+            Some(place) => place.decide(self.now, self.generation, self.persistence, create),
             None => Ok(Decision::Blocked(BlockReason::StateUnknown)), // every slot that is found has a place
         }
     }
 }
 
-impl<S> core::fmt::Debug for Moment<'_, S> {
+impl<S, P> core::fmt::Debug for Moment<'_, S, P> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Moment").field("now", &self.now).finish_non_exhaustive()
     }

@@ -12,6 +12,8 @@
 //! - [`membership`] says which events end a session.
 //! - [`session`] is the trait of an outbound Megolm session; with the feature `vodozemac` there is one to use.
 //! - [`event`] writes the contents of the events that a sender makes.
+//! - [`record`] is a room's and a device's state as bytes, [`store`] the trait of a place to keep them; with the feature
+//!   `flash` there is one on NOR flash. [`NothingStored`], [`RoomsStored`] and [`SessionsStored`] say what outlives a restart.
 //! - [`Device`] holds the rooms and is what an application talks to.
 //!
 //! # How it is used
@@ -39,6 +41,9 @@ pub mod manual {
 
     #[doc = include_str!("../../docs/clocks.md")]
     pub mod clocks {}
+
+    #[doc = include_str!("../../docs/storage.md")]
+    pub mod storage {}
 }
 
 pub mod clock;
@@ -48,9 +53,14 @@ pub mod event;
 pub mod flash;
 pub mod json;
 pub mod membership;
+mod persistence;
+mod place;
+pub mod record;
+mod restart;
 mod room;
 mod rooms;
 pub mod rotation;
+mod sealed;
 pub mod session;
 pub mod settings;
 pub mod store;
@@ -58,13 +68,18 @@ pub mod store;
 mod vodozemac;
 
 pub use crate::device::{
-    Applied, Config, Device, Moment, Noted, ResyncError, RoomKeyError, SessionReplaced, TableFull,
+    Applied, Config, Device, EncryptionEventError, Moment, Noted, ResyncError, RoomKeyError, SharedError,
 };
+pub use crate::persistence::{
+    DEFAULT_RESERVATION, NothingStored, Persistence, RoomsStored, SessionsStored, StampClock, sealed_length,
+};
+pub use crate::restart::OpenError;
 pub use crate::room::{
     BlockReason, DecideError, Decision, Effect, EncryptError, Encrypted, Permit, PlaintextPermit,
     ShareRequest,
 };
 pub use crate::rooms::{MAX_ROOM_ID_LENGTH, RoomId, RoomIdTooLong, RoomPlace, RoomStorage};
+pub use crate::sealed::{SEALED_OVERHEAD, Stamp, StoreKey};
 #[cfg(feature = "vodozemac")]
 pub use crate::vodozemac::{CiphertextTooLong, VodozemacSession};
 

@@ -1,20 +1,23 @@
 //! One encrypted room: its settings in force, its outbound session, and the permit to send one message.
 //!
 //! That a [`Room`] exists is the latch: it is made by the first `m.room.encryption` event, whatever that says, and
-//! nothing in here makes a room plaintext again (S1). [`Room::decide`] finds out what a message needs (T2–T4); the
-//! [`Permit`] it may give borrows the room, so that nothing can happen to it between the decision and its use, and
-//! using it counts the message (T9).
+//! nothing in here makes a room plaintext again (S1). A [`Decision`] says what a message needs (T2–T4); the
+//! [`Permit`] in it borrows the room, so that nothing can happen to it between the decision and its use, and
+//! using it counts the message (T9). What is written to the store on the way is for `place`.
 
 use core::marker::PhantomData;
 
 use zeroize::Zeroize;
 
-use crate::clock::Now;
+use crate::clock::{NO_EPOCH, Now};
 use crate::event::{self, Event, SendingDevice, WriteError};
+use crate::record::{RoomRecord, StoredRoom};
 use crate::rooms::RoomId;
-use crate::rotation::{RotationReason, Usage, expires_in_ms, reason_to_rotate};
+use crate::rotation::{PendingReasons, RotationReason, Usage, expires_in_ms, reason_to_rotate};
+use crate::sealed::SealedUsage;
 use crate::session::OutboundSession;
-use crate::settings::{ChangePolicy, Reading, Settings};
+use crate::settings::{ChangePolicy, Limits, Reading, Settings};
+use crate::store::StoreError;
 
 /// Why nothing may be sent to a room, not even as plaintext.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,7 +27,7 @@ pub enum BlockReason {
     StateUnknown,
     /// An encrypted room found no place in the table (K2).
     Capacity,
-    /// What the device had stored was damaged (K1). Nothing is stored yet, so this does not occur.
+    /// What the device had stored was damaged (K1, B5).
     StoreDamaged,
     /// The room is encrypted by an algorithm that is not supported (S4).
     UnsupportedAlgorithm,
@@ -250,7 +253,7 @@ impl<S: OutboundSession> Permit<'_, S> {
         scratch: &mut [u8],
         out: &mut [u8],
     ) -> Result<Encrypted, EncryptError<S::Error>> {
-        self.outbound.usage.messages = self.outbound.usage.messages.saturating_add(1); // T9: counted first
+        self.outbound.messages = self.outbound.messages.saturating_add(1); // T9: counted first
         let message_index = self.outbound.session.message_index();
         let result = self.encrypt_counted(event, device, scratch, out);
         scratch.zeroize();
@@ -281,58 +284,98 @@ pub enum DecideError<E> {
     Session(E),
     /// The room's place has made 2³² − 1 sessions. Only storage that is made anew mends that.
     Exhausted,
+    /// What had to be stored first could not be (B1, B2).
+    Store(StoreError),
+}
+
+impl<E> From<StoreError> for DecideError<E> {
+    fn from(error: StoreError) -> Self {
+        DecideError::Store(error)
+    }
 }
 
 impl<E: core::fmt::Display> core::fmt::Display for DecideError<E> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             DecideError::Session(error) => write!(f, "no new session could be made: {error}"),
-            DecideError::Exhausted => f.write_str("too many sessions were made; restart the device"),
+            DecideError::Exhausted => f.write_str("too many sessions were made for this place of the table"),
+            DecideError::Store(error) => error.fmt(f),
         }
     }
 }
 
 impl<E: core::error::Error> core::error::Error for DecideError<E> {}
 
-/// What an encrypted room goes by.
-#[derive(Clone, Copy)]
-enum InForce {
-    /// No usable settings, for this reason (S4).
-    Nothing(BlockReason),
-    Settings(Settings),
-}
-
 /// An outbound session and what the core knows of it.
 struct Outbound<S> {
-    usage: Usage,
+    /// When it was made, in milliseconds of the timeline.
+    created_ms: u64,
+    /// Messages that were counted.
+    messages: u32,
+    /// The epoch of the timeline in which it was made.
+    epoch: u32,
+    /// A session that is kept is stored with this count and index; none is given below them (B2).
+    mark: u32,
+    /// What has happened since it was made.
+    pending: PendingReasons,
     /// Whether its key was first shared (T8).
     shared: bool,
     /// The room's flag when the session was made, as its room key says (T10).
     shared_history: bool,
+    /// Whether it is stored, once it is shared (B3, B4).
+    kept: bool,
     session: S,
+}
+
+impl<S> Outbound<S> {
+    #[inline]
+    fn usage(&self) -> Usage {
+        Usage {
+            messages: self.messages,
+            created_ms: self.created_ms,
+            epoch: self.epoch,
+            pending: self.pending,
+        }
+    }
+
+    /// Whether it has to outlive a restart as it is.
+    fn is_stored(&self) -> bool {
+        self.kept && self.shared
+    }
 }
 
 /// One encrypted room.
 pub(crate) struct Room<S> {
-    in_force: InForce,
+    /// The settings, or why there are none (S4).
+    in_force: Result<Settings, BlockReason>,
     /// The next usable content becomes the room's settings as the first one did (S5).
     reset: bool,
     /// Whether the history visibility lets newcomers have keys (E3). Not known: taken as `joined`.
     shared_history: bool,
+    /// Whether the room's record in the store is older than this (B1).
+    unsaved: bool,
     /// How many sessions this place ever made, for whichever room: the number of its session, if it has one. It is
     /// never given twice, so a [`ShareRequest`] for a session that was replaced, or whose room was forgotten, is never
-    /// taken for another.
+    /// taken for another; nor is a session that was stored for one.
     sessions_made: u32,
     outbound: Option<Outbound<S>>,
+}
+
+/// What of a room's state an event can change, beside its session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Policy {
+    in_force: Result<Settings, BlockReason>,
+    reset: bool,
 }
 
 impl<S> Room<S> {
     /// A room of which no content has been applied yet.
     pub(crate) const fn new() -> Self {
         Room {
-            in_force: InForce::Nothing(BlockReason::MalformedSettings),
+            in_force: Err(BlockReason::MalformedSettings),
             reset: false,
             shared_history: false,
+            unsaved: false,
             sessions_made: 0,
             outbound: None,
         }
@@ -343,19 +386,40 @@ impl<S> Room<S> {
         *self = Room { sessions_made: self.sessions_made, ..Room::new() };
     }
 
+    pub(crate) fn sessions_made(&self) -> u32 {
+        self.sessions_made
+    }
+
+    pub(crate) fn set_sessions_made(&mut self, sessions_made: u32) {
+        self.sessions_made = sessions_made;
+    }
+
     pub(crate) fn settings(&self) -> Option<Settings> {
-        match self.in_force {
-            InForce::Settings(settings) => Some(settings),
-            InForce::Nothing(_) => None,
-        }
+        self.in_force.ok()
+    }
+
+    pub(crate) fn policy(&self) -> Policy {
+        Policy { in_force: self.in_force, reset: self.reset }
+    }
+
+    /// Goes back to what was, when the change could not be stored.
+    pub(crate) fn restore_policy(&mut self, Policy { in_force, reset }: Policy) {
+        (self.in_force, self.reset) = (in_force, reset);
     }
 
     /// S2–S5.
     pub(crate) fn apply(&mut self, reading: &Reading, policy: ChangePolicy) -> Effect {
+        let before = self.policy();
+        let effect = self.apply_reading(reading, policy);
+        self.unsaved |= self.policy() != before;
+        effect
+    }
+
+    fn apply_reading(&mut self, reading: &Reading, policy: ChangePolicy) -> Effect {
         match (reading, self.in_force) {
-            (Reading::Usable(new, _), InForce::Settings(current)) if !self.reset => {
+            (Reading::Usable(new, _), Ok(current)) if !self.reset => {
                 let next = policy.change(current, *new); // S3
-                self.in_force = InForce::Settings(next);
+                self.in_force = Ok(next);
                 match policy {
                     ChangePolicy::Freeze if Effect::between(&current, new) != Effect::Unchanged => {
                         Effect::Rejected
@@ -364,24 +428,25 @@ impl<S> Room<S> {
                 }
             }
             (Reading::Usable(new, _), _) => {
-                self.in_force = InForce::Settings(*new); // S2
+                self.in_force = Ok(*new); // S2
                 self.reset = false; // S5
                 Effect::Enabled
             }
-            (_, InForce::Settings(_)) => Effect::Rejected, // S4
-            (Reading::Unsupported, InForce::Nothing(_)) => self.block(BlockReason::UnsupportedAlgorithm),
-            (Reading::Malformed(_), InForce::Nothing(_)) => self.block(BlockReason::MalformedSettings),
+            (_, Ok(_)) => Effect::Rejected, // S4
+            (Reading::Unsupported, Err(_)) => self.block(BlockReason::UnsupportedAlgorithm),
+            (Reading::Malformed(_), Err(_)) => self.block(BlockReason::MalformedSettings),
         }
     }
 
     /// S4: blocked, for the latest event's cause.
     fn block(&mut self, reason: BlockReason) -> Effect {
-        self.in_force = InForce::Nothing(reason);
+        self.in_force = Err(reason);
         Effect::Blocked
     }
 
     /// S5.
     pub(crate) fn reset_settings(&mut self) {
+        self.unsaved |= !self.reset;
         self.reset = true;
     }
 
@@ -390,7 +455,9 @@ impl<S> Room<S> {
     pub(crate) fn end_session(&mut self, reason: RotationReason) -> bool {
         match &mut self.outbound {
             Some(outbound) => {
-                outbound.usage.pending = outbound.usage.pending.with(reason);
+                let pending = outbound.pending.with(reason);
+                self.unsaved |= outbound.is_stored() && pending != outbound.pending; // B1
+                outbound.pending = pending;
                 true
             }
             None => false,
@@ -403,6 +470,7 @@ impl<S> Room<S> {
             return false;
         }
         self.shared_history = shared_history;
+        self.unsaved = true;
         self.end_session(RotationReason::HistoryVisibility)
     }
 
@@ -412,14 +480,26 @@ impl<S> Room<S> {
         Some(ShareRequest { slot, session_number: self.sessions_made, first: false, started: None })
     }
 
-    /// T8. Returns whether the session is still that one.
-    pub(crate) fn shared(&mut self, request: &ShareRequest) -> bool {
-        match &mut self.outbound {
-            Some(outbound) if self.sessions_made == request.session_number => {
-                outbound.shared |= request.first; // E5: sharing with one who came later is no first share
+    /// Whether the session is that of a request.
+    pub(crate) fn has_session(&self, request: &ShareRequest) -> bool {
+        self.outbound.is_some() && self.sessions_made == request.session_number
+    }
+
+    /// Whether a session has to be stored before it counts as shared (B2, B4). What happened to it so far has to be as well.
+    pub(crate) fn must_be_stored_to_be_shared(&mut self) -> bool {
+        match &self.outbound {
+            Some(outbound) if outbound.kept && !outbound.shared => {
+                self.unsaved |= outbound.pending != PendingReasons::NONE;
                 true
             }
             _ => false,
+        }
+    }
+
+    /// T8.
+    pub(crate) fn set_shared(&mut self) {
+        if let Some(outbound) = &mut self.outbound {
+            outbound.shared = true;
         }
     }
 
@@ -434,47 +514,147 @@ impl<S> Room<S> {
     pub(crate) fn reason_to_rotate(&self, settings: &Settings, now: Now) -> Option<RotationReason> {
         match &self.outbound {
             None => Some(RotationReason::NoSession), // T3
-            Some(outbound) => reason_to_rotate(&outbound.usage, settings, now),
+            Some(outbound) => reason_to_rotate(&outbound.usage(), settings, now),
         }
     }
 
     /// When the session's age is up (T6); `None` without a session or settings.
     pub(crate) fn expires_in_ms(&self, now: Now) -> Option<u64> {
-        Some(expires_in_ms(&self.outbound.as_ref()?.usage, &self.settings()?, now))
+        Some(expires_in_ms(&self.outbound.as_ref()?.usage(), &self.settings()?, now))
     }
 
-    /// T2–T4, T8, T10, T11.
-    pub(crate) fn decide<'a, E>(
+    /// The settings to go by for the next message, or why there is none (T2).
+    #[inline]
+    pub(crate) fn in_force(&self) -> Result<Settings, BlockReason> {
+        self.in_force
+    }
+
+    /// The number of the next session, if there is one more.
+    pub(crate) fn next_session_number(&self) -> Option<u32> {
+        self.sessions_made.checked_add(1)
+    }
+
+    /// T10. The session there was is dropped.
+    pub(crate) fn begin_session(&mut self, session: S, number: u32, now: Now, kept: bool) {
+        let Usage { messages, created_ms, epoch, pending } = Usage::begin(now);
+        self.outbound = Some(Outbound {
+            created_ms,
+            messages,
+            epoch,
+            mark: 0,
+            pending,
+            shared: false,
+            shared_history: self.shared_history,
+            kept,
+            session,
+        });
+        self.sessions_made = number;
+    }
+
+    /// What the room's session lets happen to the next message (T8).
+    pub(crate) fn decision<'a>(
         &'a mut self,
         room_id: RoomId<'a>,
         slot: u16,
-        now: Now,
-        create: impl FnOnce() -> Result<S, E>,
-    ) -> Result<Decision<'a, S>, DecideError<E>> {
-        let settings = match self.in_force {
-            InForce::Settings(settings) => settings,
-            InForce::Nothing(reason) => return Ok(Decision::Blocked(reason)), // T2
-        };
-        let started = self.reason_to_rotate(&settings, now);
-        if started.is_some() {
-            let sessions_made = self.sessions_made.checked_add(1).ok_or(DecideError::Exhausted)?;
-            let session = create().map_err(DecideError::Session)?; // T11: the old one stays, and stays due
-            self.outbound = Some(Outbound {
-                usage: Usage::begin(now),
-                shared: false,
-                shared_history: self.shared_history,
-                session,
-            });
-            self.sessions_made = sessions_made;
-        }
-        let Some(outbound) = &mut self.outbound else {
+        started: Option<RotationReason>,
+    ) -> Decision<'a, S> {
+        match &mut self.outbound {
+            Some(outbound) if outbound.shared => Decision::Encrypt(Permit { room_id, outbound }),
+            Some(_) => Decision::Share(ShareRequest {
+                slot,
+                session_number: self.sessions_made,
+                first: true,
+                started,
+            }),
             // There is one by now; were there none, nothing would be sent.
-            return Ok(Decision::Blocked(BlockReason::StateUnknown));
-        };
-        Ok(if outbound.shared {
-            Decision::Encrypt(Permit { room_id, outbound })
-        } else {
-            Decision::Share(ShareRequest { slot, session_number: self.sessions_made, first: true, started }) // T8
-        })
+            None => Decision::Blocked(BlockReason::StateUnknown),
+        }
+    }
+
+    // ---- what is stored ----
+
+    pub(crate) fn is_unsaved(&self) -> bool {
+        self.unsaved
+    }
+
+    pub(crate) fn set_unsaved(&mut self, unsaved: bool) {
+        self.unsaved = unsaved;
+    }
+
+    /// The room's record (B1).
+    pub(crate) fn record<'r>(&self, id: RoomId<'r>) -> RoomRecord<'r> {
+        let session = self.outbound.as_ref();
+        RoomRecord {
+            room: Some(StoredRoom {
+                id,
+                in_force: self.in_force,
+                reset: self.reset,
+                shared_history: self.shared_history,
+                pending: session.map_or(PendingReasons::NONE, |session| session.pending),
+                age_unknown: session.is_some_and(|session| session.epoch == NO_EPOCH),
+            }),
+            sessions_made: self.sessions_made,
+        }
+    }
+
+    /// The room as its record has it.
+    pub(crate) fn restore(&mut self, stored: &StoredRoom<'_>, limits: &Limits) {
+        self.in_force = stored.in_force.map(|settings| settings.within(limits));
+        self.reset = stored.reset;
+        self.shared_history = stored.shared_history;
+    }
+
+    /// The room's session as it was stored (B2, B3); `age_ms` is `None` when it is not known.
+    pub(crate) fn restore_session(
+        &mut self,
+        session: S,
+        usage: &SealedUsage,
+        pending: PendingReasons,
+        age_ms: Option<u64>,
+        now: Now,
+    ) {
+        self.outbound = Some(Outbound {
+            created_ms: now.tick_begin_ms.saturating_sub(age_ms.unwrap_or_default()),
+            messages: usage.mark,
+            epoch: if age_ms.is_some() { now.epoch } else { NO_EPOCH },
+            mark: usage.mark,
+            pending,
+            shared: true, // B4: no other is stored
+            shared_history: usage.shared_history,
+            kept: true,
+            session,
+        });
+    }
+
+    /// The room's session is dropped; the room stays.
+    pub(crate) fn discard_session(&mut self) {
+        self.outbound = None;
+    }
+
+    /// The session, if it is one that is stored.
+    pub(crate) fn stored_session(&self) -> Option<(&S, Usage, bool)> {
+        let outbound = self.outbound.as_ref()?;
+        outbound.is_stored().then_some((&outbound.session, outbound.usage(), outbound.shared_history))
+    }
+
+    /// Whether the next message has none of the indices that are reserved for the session (B2).
+    #[inline]
+    pub(crate) fn is_at_mark(&self) -> bool {
+        match &self.outbound {
+            Some(outbound) => outbound.is_stored() && outbound.messages >= outbound.mark,
+            None => false,
+        }
+    }
+
+    pub(crate) fn set_mark(&mut self, mark: u32) {
+        if let Some(outbound) = &mut self.outbound {
+            outbound.mark = mark;
+        }
+    }
+
+    /// The session and what is known of it, and whether it is to be stored.
+    pub(crate) fn kept_session(&self) -> Option<(&S, Usage, bool)> {
+        let outbound = self.outbound.as_ref()?;
+        outbound.kept.then_some((&outbound.session, outbound.usage(), outbound.shared_history))
     }
 }

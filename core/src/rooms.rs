@@ -6,6 +6,7 @@
 
 use core::ops::{Deref, DerefMut};
 
+use crate::place::{CreationStamp, Place};
 use crate::room::Room;
 
 /// The longest room ID, in bytes (Matrix specification, appendix on identifiers).
@@ -49,6 +50,8 @@ impl core::error::Error for RoomIdTooLong {}
 pub struct RoomPlace<S> {
     id: heapless::String<MAX_ROOM_ID_LENGTH, u8>,
     room: Room<S>,
+    /// When its session was made, for a restart alone.
+    created: CreationStamp,
     /// Not of this place: the table's index has one entry in each place.
     entry: u16,
 }
@@ -57,7 +60,7 @@ impl<S> RoomPlace<S> {
     /// A free place.
     #[must_use]
     pub const fn new() -> Self {
-        RoomPlace { id: heapless::String::new(), room: Room::new(), entry: 0 }
+        RoomPlace { id: heapless::String::new(), room: Room::new(), created: CreationStamp::NONE, entry: 0 }
     }
 }
 
@@ -136,10 +139,30 @@ impl<'a, S> Rooms<'a, S> {
         Some(&mut self.places.get_mut(usize::from(slot))?.room)
     }
 
-    /// The ID and the room at a slot, for as long as the table itself is borrowed.
-    pub(crate) fn into_room(self, slot: u16) -> Option<(RoomId<'a>, &'a mut Room<S>)> {
-        let place = self.places.get_mut(usize::from(slot))?;
-        Some((RoomId(place.id.as_str()), &mut place.room))
+    /// The room at a slot with what is stored of it, for as long as the table itself is borrowed.
+    pub(crate) fn into_place(self, slot: u16) -> Option<Place<'a, S>> {
+        let RoomPlace { id, room, created, .. } = self.places.get_mut(usize::from(slot))?;
+        Some(Place { slot, id: RoomId(id.as_str()), room, created })
+    }
+
+    /// The same, for a shorter time.
+    pub(crate) fn place(&mut self, slot: u16) -> Option<Place<'_, S>> {
+        self.reborrow().into_place(slot)
+    }
+
+    /// How many places there are.
+    pub(crate) fn capacity(&self) -> usize {
+        self.places.len()
+    }
+
+    /// All slots there are, used or not.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = u16> + use<S> {
+        (0..=u16::MAX).take(self.places.len())
+    }
+
+    /// Whether a room is at a slot. A free one may still have the ID of a room that was there.
+    pub(crate) fn is_used(&self, slot: u16) -> bool {
+        self.room_id(slot).and_then(|id| self.find(id)) == Some(slot)
     }
 
     pub(crate) fn room_id(&self, slot: u16) -> Option<RoomId<'_>> {
@@ -153,6 +176,26 @@ impl<'a, S> Rooms<'a, S> {
             Err(position) => position,
         };
         let slot = self.entry(self.used)?;
+        self.take(slot, position, id)?;
+        Some(slot)
+    }
+
+    /// Puts a room at a free slot, as it was before a restart. `None` when the slot is not free, or the room is in the
+    /// table already.
+    pub(crate) fn insert_at(&mut self, slot: u16, id: RoomId<'_>) -> Option<()> {
+        let position = self.search(id).err()?;
+        // The free slots are in no order: that one comes to the front of them.
+        let free = self.places.get_mut(self.used..)?;
+        let found = free.iter().position(|place| place.entry == slot)?;
+        let (first, rest) = free.split_first_mut()?;
+        if let Some(place) = found.checked_sub(1).and_then(|found| rest.get_mut(found)) {
+            core::mem::swap(&mut first.entry, &mut place.entry);
+        }
+        self.take(slot, position, id)
+    }
+
+    /// Gives the first free slot to a room, whose position in the index is known.
+    fn take(&mut self, slot: u16, position: usize, id: RoomId<'_>) -> Option<()> {
         self.places.get_mut(usize::from(slot))?.id = heapless::String::try_from(id.0).ok()?;
         // The free slot behind the used ones goes to its sorted place; those behind that move up by one.
         let mut moving = slot;
@@ -160,7 +203,7 @@ impl<'a, S> Rooms<'a, S> {
             core::mem::swap(&mut place.entry, &mut moving);
         }
         self.used += 1;
-        Some(slot)
+        Some(())
     }
 
     /// Frees a room's slot and drops what it held (K3). Returns whether there was such a room.

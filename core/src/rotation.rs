@@ -103,6 +103,20 @@ impl PendingReasons {
         }
     }
 
+    /// The set as bits, lowest first in the order of T4: how it is stored.
+    pub(crate) const fn to_bits(self) -> u8 {
+        self.0 >> RotationReason::Requested as u8
+    }
+
+    /// The set of which these are the bits; `None` for bits that no set has.
+    pub(crate) const fn from_bits(bits: u8) -> Option<Self> {
+        if bits < 1 << Self::FROM_EVENTS.len() {
+            Some(PendingReasons(bits << RotationReason::Requested as u8))
+        } else {
+            None
+        }
+    }
+
     /// The first of them in T4's order.
     #[must_use]
     pub fn first(self) -> Option<RotationReason> {

@@ -31,3 +31,19 @@ pub trait OutboundSession {
     /// The session's own. Whether or not the index moved on, the core has counted the message.
     fn encrypt<'o>(&mut self, plaintext: &[u8], out: &'o mut [u8]) -> Result<&'o str, Self::Error>;
 }
+
+/// An outbound session that outlives a restart (B2).
+pub trait StorableSession: OutboundSession + Sized {
+    /// The greatest length of what [`write_secret`](StorableSession::write_secret) writes, in bytes.
+    const MAX_SECRET_LENGTH: usize;
+
+    /// Writes all that the session is, as it will be when its index is `message_index`: with nothing in it from which an
+    /// earlier message could be encrypted or read. Returns the length; `None` when the index is past that already, or
+    /// `out` is too short.
+    ///
+    /// The result is sealed before it is stored. `key` is for a session whose format is encrypted in itself.
+    fn write_secret(&self, message_index: u32, key: &[u8; 32], out: &mut [u8]) -> Option<usize>;
+
+    /// The session of which this was written; `None` when it is none. The caller wipes `secret`.
+    fn read_secret(secret: &[u8], key: &[u8; 32]) -> Option<Self>;
+}

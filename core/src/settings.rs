@@ -115,6 +115,23 @@ pub struct Settings {
     pub encrypt_state_events: bool,
 }
 
+impl Settings {
+    /// The settings under limits that may not be those they were read under: another firmware may have stored them.
+    pub(crate) fn within(self, limits: &Limits) -> Self {
+        Settings {
+            rotation_period_msgs: self
+                .rotation_period_msgs
+                .max(limits.messages_lower)
+                .min(limits.messages_upper),
+            rotation_period_ms: self
+                .rotation_period_ms
+                .max(limits.period_ms_lower)
+                .min(limits.period_ms_upper),
+            ..self
+        }
+    }
+}
+
 /// A key whose value can be taken otherwise than written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -42,6 +42,8 @@ pub enum StoreError {
     Damaged,
     /// The medium failed, or could not be reached.
     Failed,
+    /// A session could not be sealed, so nothing was stored: there was no randomness, or the buffer is too short.
+    Sealing,
 }
 
 impl core::fmt::Display for StoreError {
@@ -51,6 +53,7 @@ impl core::fmt::Display for StoreError {
             StoreError::Slow => "the store is not ready; try again",
             StoreError::Damaged => "the store is damaged",
             StoreError::Failed => "the store failed",
+            StoreError::Sealing => "a session could not be sealed to be stored",
         })
     }
 }

@@ -1,9 +1,9 @@
 //! The outbound session by vodozemac (feature `vodozemac`, needs std).
 
-use vodozemac::megolm::{GroupSession, SessionConfig};
+use vodozemac::megolm::{GroupSession, GroupSessionPickle, SessionConfig};
 use zeroize::Zeroize;
 
-use crate::session::{OutboundSession, SESSION_ID_LENGTH, SESSION_KEY_LENGTH};
+use crate::session::{OutboundSession, SESSION_ID_LENGTH, SESSION_KEY_LENGTH, StorableSession};
 
 /// A vodozemac [`GroupSession`] of Megolm version 1, whose secrets vodozemac wipes when it is dropped.
 pub struct VodozemacSession(GroupSession);
@@ -56,6 +56,33 @@ impl OutboundSession for VodozemacSession {
         let (place, _) = out.split_at_mut_checked(ciphertext.len()).ok_or(CiphertextTooLong)?;
         place.copy_from_slice(ciphertext.as_bytes());
         core::str::from_utf8(place).map_err(|_| CiphertextTooLong)
+    }
+}
+
+/// In vodozemac's own encrypted pickle.
+impl StorableSession for VodozemacSession {
+    // A pickle has about 940 bytes; its numbers are written in decimal, so its length is not fixed.
+    const MAX_SECRET_LENGTH: usize = 1_280;
+
+    /// vodozemac moves a session on by encrypting, so this encrypts nothing as often as there are indices to go.
+    fn write_secret(&self, message_index: u32, key: &[u8; 32], out: &mut [u8]) -> Option<usize> {
+        let to_go = message_index.checked_sub(self.0.message_index())?;
+        let mut ahead = GroupSession::from_pickle(self.0.pickle());
+        for _ in 0..to_go {
+            ahead.encrypt([]);
+        }
+        let mut pickle = ahead.pickle().encrypt(key);
+        let length = pickle.len();
+        let place = out.get_mut(..length);
+        let fits = place.map(|place| place.copy_from_slice(pickle.as_bytes()));
+        pickle.zeroize();
+        fits.map(|()| length)
+    }
+
+    fn read_secret(secret: &[u8], key: &[u8; 32]) -> Option<Self> {
+        let pickle = core::str::from_utf8(secret).ok()?;
+        let pickle = GroupSessionPickle::from_encrypted(pickle, key).ok()?;
+        Some(VodozemacSession(GroupSession::from_pickle(pickle)))
     }
 }
 

@@ -87,7 +87,7 @@ fn a_session_is_replaced_after_a_departure_and_after_no_other_membership_event()
         } else {
             (Noted::NoEffect, goes_on(1))
         };
-        assert_eq!(device.member_event(ROOM, previous, new, limited), noted);
+        assert_eq!(device.member_event(ROOM, previous, new, limited).unwrap(), noted);
         assert_eq!(send(&mut device, &clock, ROOM), sent);
     });
 }
@@ -122,7 +122,7 @@ fn a_departure_in_one_room_leaves_other_rooms_alone() {
     encrypt_room(&mut device, OTHER_ROOM, 100, WEEK_MS);
     send(&mut device, &clock, ROOM);
     send(&mut device, &clock, OTHER_ROOM);
-    let _ = device.member_event(OTHER_ROOM, JOINED, Membership::Ban, false);
+    let _ = device.member_event(OTHER_ROOM, JOINED, Membership::Ban, false).unwrap();
     assert_eq!(send(&mut device, &clock, ROOM), goes_on(1));
 }
 
@@ -135,8 +135,8 @@ fn somebody_who_leaves_and_comes_back_before_the_next_message_has_departed() {
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
     send(&mut device, &clock, ROOM);
     let left = PreviousMembership::Known(Membership::Leave);
-    let _ = device.member_event(ROOM, JOINED, Membership::Leave, false);
-    let _ = device.member_event(ROOM, left, Membership::Join, false);
+    let _ = device.member_event(ROOM, JOINED, Membership::Leave, false).unwrap();
+    let _ = device.member_event(ROOM, left, Membership::Join, false).unwrap();
     assert_eq!(send(&mut device, &clock, ROOM), rotates(RotationReason::Departure));
 }
 
@@ -145,7 +145,7 @@ fn a_departure_with_no_session_counts_against_nothing() {
     // E1, T10
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
-    let noted = device.member_event(ROOM, JOINED, Membership::Leave, false);
+    let noted = device.member_event(ROOM, JOINED, Membership::Leave, false).unwrap();
     assert_eq!(noted, Noted::NoEffect);
     assert_eq!(send(&mut device, &clock, ROOM), rotates(RotationReason::NoSession));
     assert_eq!(send(&mut device, &clock, ROOM), goes_on(1));
@@ -159,7 +159,7 @@ fn a_device_that_was_removed_ends_the_session() {
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
     send(&mut device, &clock, ROOM);
-    assert_eq!(device.device_removed(ROOM), Noted::EndsSession);
+    assert_eq!(device.device_removed(ROOM).unwrap(), Noted::EndsSession);
     assert_eq!(send(&mut device, &clock, ROOM), rotates(RotationReason::DeviceRemoved));
 }
 
@@ -168,7 +168,7 @@ fn a_device_removed_with_no_session_counts_against_nothing() {
     // E2, T10
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
-    assert_eq!(device.device_removed(ROOM), Noted::NoEffect);
+    assert_eq!(device.device_removed(ROOM).unwrap(), Noted::NoEffect);
     send(&mut device, &clock, ROOM);
     assert_eq!(send(&mut device, &clock, ROOM), goes_on(1));
 }
@@ -191,10 +191,10 @@ fn shared_and_world_readable_share_history_and_nothing_else_does() {
 fn after_visibilities(visibilities: &[&str]) -> support::Sent {
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
-    let _ = device.history_visibility_event(ROOM, visibilities[0]);
+    let _ = device.history_visibility_event(ROOM, visibilities[0]).unwrap();
     send(&mut device, &clock, ROOM);
     for visibility in &visibilities[1..] {
-        let _ = device.history_visibility_event(ROOM, visibility);
+        let _ = device.history_visibility_event(ROOM, visibility).unwrap();
     }
     send(&mut device, &clock, ROOM)
 }
@@ -248,7 +248,7 @@ fn a_history_visibility_that_is_not_known_is_taken_as_joined() {
         let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
         let mut device = device_in_room(&mut storage, 100, WEEK_MS);
         send(&mut device, &clock, ROOM);
-        assert_eq!(device.history_visibility_event(ROOM, visibility), noted);
+        assert_eq!(device.history_visibility_event(ROOM, visibility).unwrap(), noted);
     }
 }
 
@@ -257,7 +257,7 @@ fn a_history_visibility_reported_before_the_first_encryption_event_has_no_effect
     // E3: and the call says so
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device(&mut storage);
-    assert_eq!(device.history_visibility_event(ROOM, "shared"), Noted::NotTracked);
+    assert_eq!(device.history_visibility_event(ROOM, "shared").unwrap(), Noted::NotTracked);
     encrypt_room(&mut device, ROOM, 100, WEEK_MS);
     let request = share_request(&mut device, &clock, ROOM);
     assert_eq!(room_key(&device, &request)["shared_history"], false);
@@ -269,7 +269,7 @@ fn a_room_is_tracked_from_its_first_encryption_event_on_even_if_that_blocks_it()
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device(&mut storage);
     let _ = device.encryption_event(ROOM, support::UNSUPPORTED).unwrap();
-    assert_eq!(device.history_visibility_event(ROOM, "shared"), Noted::NoEffect);
+    assert_eq!(device.history_visibility_event(ROOM, "shared").unwrap(), Noted::NoEffect);
     encrypt_room(&mut device, ROOM, 100, WEEK_MS);
     let request = share_request(&mut device, &clock, ROOM);
     assert_eq!(room_key(&device, &request)["shared_history"], true);
@@ -280,7 +280,7 @@ fn a_crossing_with_no_session_counts_against_nothing() {
     // E3, T10
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
-    assert_eq!(device.history_visibility_event(ROOM, "shared"), Noted::NoEffect);
+    assert_eq!(device.history_visibility_event(ROOM, "shared").unwrap(), Noted::NoEffect);
     send(&mut device, &clock, ROOM);
     assert_eq!(send(&mut device, &clock, ROOM), goes_on(1));
 }
@@ -290,9 +290,9 @@ fn no_event_has_an_effect_on_a_room_that_is_not_tracked() {
     // E1–E4
     let mut storage = Storage::<1>::new();
     let mut device = device(&mut storage);
-    assert_eq!(device.member_event(ROOM, JOINED, Membership::Leave, true), Noted::NotTracked);
-    assert_eq!(device.device_removed(ROOM), Noted::NotTracked);
-    assert_eq!(device.request_rotation(ROOM), Noted::NotTracked);
+    assert_eq!(device.member_event(ROOM, JOINED, Membership::Leave, true).unwrap(), Noted::NotTracked);
+    assert_eq!(device.device_removed(ROOM).unwrap(), Noted::NotTracked);
+    assert_eq!(device.request_rotation(ROOM).unwrap(), Noted::NotTracked);
     assert!(!device.is_known_encrypted(ROOM));
 }
 
@@ -304,7 +304,7 @@ fn the_application_can_ask_for_a_new_session() {
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
     send(&mut device, &clock, ROOM);
-    assert_eq!(device.request_rotation(ROOM), Noted::EndsSession);
+    assert_eq!(device.request_rotation(ROOM).unwrap(), Noted::EndsSession);
     assert_eq!(send(&mut device, &clock, ROOM), rotates(RotationReason::Requested));
 }
 
@@ -313,7 +313,7 @@ fn a_request_with_no_session_counts_against_nothing() {
     // E4, T10
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
-    assert_eq!(device.request_rotation(ROOM), Noted::NoEffect);
+    assert_eq!(device.request_rotation(ROOM).unwrap(), Noted::NoEffect);
     assert_eq!(send(&mut device, &clock, ROOM), rotates(RotationReason::NoSession));
     assert_eq!(send(&mut device, &clock, ROOM), goes_on(1));
 }
@@ -411,8 +411,8 @@ fn a_history_visibility_that_is_told_again_does_not_end_the_session() {
     // K5, E3
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
-    assert_eq!(device.history_visibility_event(ROOM, "shared"), Noted::NoEffect);
+    assert_eq!(device.history_visibility_event(ROOM, "shared").unwrap(), Noted::NoEffect);
     send(&mut device, &clock, ROOM);
-    assert_eq!(device.history_visibility_event(ROOM, "shared"), Noted::NoEffect);
+    assert_eq!(device.history_visibility_event(ROOM, "shared").unwrap(), Noted::NoEffect);
     assert_eq!(send(&mut device, &clock, ROOM), goes_on(1));
 }

@@ -512,7 +512,7 @@ fn assert_table_is_a_map<const N: usize>(operations: Vec<TableOperation>) -> Res
                 }
             }
             TableOperation::Remove(id) => {
-                prop_assert_eq!(device.forget(room(&id)), map.remove(&id).is_some());
+                prop_assert_eq!(device.forget(room(&id)).unwrap(), map.remove(&id).is_some());
             }
             TableOperation::LookUp(id) => {
                 prop_assert_eq!(device.is_known_encrypted(room(&id)), map.contains_key(&id));
@@ -646,20 +646,22 @@ impl Model<'_> {
             }
             Operation::BadEncryption { room } => self.encryption(room, b"{}"),
             Operation::Departure { room } => {
-                let _ =
-                    self.device.member_event(id(room), PreviousMembership::Unknown, Membership::Leave, false);
+                let _ = self
+                    .device
+                    .member_event(id(room), PreviousMembership::Unknown, Membership::Leave, false)
+                    .unwrap();
                 self.end_session(room);
             }
             Operation::DeviceRemoved { room } => {
-                let _ = self.device.device_removed(id(room));
+                let _ = self.device.device_removed(id(room)).unwrap();
                 self.end_session(room);
             }
             Operation::Request { room } => {
-                let _ = self.device.request_rotation(id(room));
+                let _ = self.device.request_rotation(id(room)).unwrap();
                 self.end_session(room);
             }
             Operation::Visibility { room, visibility } => {
-                let _ = self.device.history_visibility_event(id(room), visibility);
+                let _ = self.device.history_visibility_event(id(room), visibility).unwrap();
                 let shared_history = shares_history(visibility);
                 if self.device.is_known_encrypted(id(room))
                     && self.rooms[room].shared_history != shared_history
@@ -669,10 +671,10 @@ impl Model<'_> {
                 }
             }
             Operation::Reset { room } => {
-                let _ = self.device.reset_settings(id(room));
+                let _ = self.device.reset_settings(id(room)).unwrap();
             }
             Operation::Forget { room } => {
-                if self.device.forget(id(room)) {
+                if self.device.forget(id(room)).unwrap() {
                     self.rooms[room].session = None;
                     self.rooms[room].shared_history = false;
                 }

@@ -8,8 +8,8 @@ use pawl_core::membership::{Membership, PreviousMembership};
 use pawl_core::rotation::RotationReason;
 use pawl_core::settings::{ChangePolicy, Malformed, Reading};
 use pawl_core::{
-    BlockReason, Config, Device, Effect, MAX_ROOM_ID_LENGTH, Noted, ResyncError, RoomId, RoomIdTooLong,
-    RoomStorage, TableFull,
+    BlockReason, Config, Device, Effect, EncryptionEventError, MAX_ROOM_ID_LENGTH, Noted, ResyncError,
+    RoomId, RoomIdTooLong, RoomStorage,
 };
 use support::{
     HOUR_MS, MEGOLM, Millis, OTHER_ROOM, REDACTED, ROOM, Sent, Session, Storage, UNSUPPORTED, WEEK_MS,
@@ -174,7 +174,7 @@ fn after_a_reset_the_next_usable_content_counts_as_the_first() {
         let config = Config { policy, ..Config::default() };
         let mut device = device_with(&mut storage, config);
         encrypt_room(&mut device, ROOM, 7, HOUR_MS);
-        assert!(device.reset_settings(ROOM));
+        assert!(device.reset_settings(ROOM).unwrap());
         let applied = encrypt_room(&mut device, ROOM, 100, WEEK_MS);
         assert_eq!(applied.effect, Effect::Enabled, "{policy:?}");
         assert_eq!(applied.in_force.unwrap().rotation_period_msgs, 100);
@@ -190,7 +190,7 @@ fn after_a_reset_even_state_events_can_be_off_again() {
     let _ = device
         .encryption_event(ROOM, br#"{"algorithm":"m.megolm.v1.aes-sha2","encrypt_state_events":true}"#)
         .unwrap();
-    assert!(device.reset_settings(ROOM));
+    assert!(device.reset_settings(ROOM).unwrap());
     let applied = device.encryption_event(ROOM, MEGOLM).unwrap();
     assert!(!applied.in_force.unwrap().encrypt_state_events);
 }
@@ -200,7 +200,7 @@ fn until_the_next_usable_content_the_settings_in_force_stay() {
     // S5
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device_in_room(&mut storage, 2, HOUR_MS);
-    assert!(device.reset_settings(ROOM));
+    assert!(device.reset_settings(ROOM).unwrap());
     assert_eq!(device.settings(ROOM).unwrap().rotation_period_msgs, 2);
     send(&mut device, &clock, ROOM);
     send(&mut device, &clock, ROOM);
@@ -212,7 +212,7 @@ fn a_bad_content_does_not_use_up_a_reset() {
     // S5
     let mut storage = Storage::<1>::new();
     let mut device = device_in_room(&mut storage, 7, HOUR_MS);
-    assert!(device.reset_settings(ROOM));
+    assert!(device.reset_settings(ROOM).unwrap());
     let applied = device.encryption_event(ROOM, REDACTED).unwrap();
     assert_eq!(applied.effect, Effect::Rejected);
     assert_eq!(encrypt_room(&mut device, ROOM, 100, WEEK_MS).effect, Effect::Enabled);
@@ -223,7 +223,7 @@ fn a_reset_is_used_up_by_one_content() {
     // S5
     let mut storage = Storage::<1>::new();
     let mut device = device_in_room(&mut storage, 7, HOUR_MS);
-    assert!(device.reset_settings(ROOM));
+    assert!(device.reset_settings(ROOM).unwrap());
     encrypt_room(&mut device, ROOM, 50, HOUR_MS);
     let applied = encrypt_room(&mut device, ROOM, 100, WEEK_MS);
     assert_eq!(applied.effect, Effect::Unchanged);
@@ -235,7 +235,7 @@ fn the_latch_stays_at_a_reset() {
     // S5
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device_in_room(&mut storage, 7, HOUR_MS);
-    assert!(device.reset_settings(ROOM));
+    assert!(device.reset_settings(ROOM).unwrap());
     assert!(device.is_known_encrypted(ROOM));
     assert_ne!(send(&mut device, &clock, ROOM), Sent::Plaintext);
 }
@@ -246,7 +246,7 @@ fn a_reset_does_not_by_itself_rotate() {
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device_in_room(&mut storage, 7, HOUR_MS);
     send(&mut device, &clock, ROOM);
-    assert!(device.reset_settings(ROOM));
+    assert!(device.reset_settings(ROOM).unwrap());
     encrypt_room(&mut device, ROOM, 100, WEEK_MS);
     assert_eq!(send(&mut device, &clock, ROOM), goes_on(1));
 }
@@ -257,7 +257,7 @@ fn a_reset_of_a_blocked_room_leaves_it_blocked() {
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device(&mut storage);
     let _ = device.encryption_event(ROOM, UNSUPPORTED).unwrap();
-    assert!(device.reset_settings(ROOM));
+    assert!(device.reset_settings(ROOM).unwrap());
     assert_eq!(send(&mut device, &clock, ROOM), Sent::Blocked(BlockReason::UnsupportedAlgorithm));
 }
 
@@ -266,7 +266,7 @@ fn a_reset_of_an_unknown_room_does_nothing() {
     // S5
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device(&mut storage);
-    assert!(!device.reset_settings(ROOM));
+    assert!(!device.reset_settings(ROOM).unwrap());
     assert_eq!(send(&mut device, &clock, ROOM), Sent::Plaintext);
 }
 
@@ -297,7 +297,7 @@ fn rooms_not_in_the_table_are_blocked_for_the_latest_cause() {
     let unknown = room("!unknown:example.org");
     assert!(device.encryption_event(OTHER_ROOM, MEGOLM).is_err());
     assert_eq!(send(&mut device, &clock, unknown), Sent::Blocked(BlockReason::Capacity));
-    assert!(device.forget(ROOM));
+    assert!(device.forget(ROOM).unwrap());
     assert_eq!(send(&mut device, &clock, unknown), Sent::Blocked(BlockReason::StateUnknown));
     encrypt_room(&mut device, ROOM, 100, WEEK_MS);
     assert!(device.encryption_event(OTHER_ROOM, MEGOLM).is_err());
@@ -324,7 +324,7 @@ fn an_encryption_event_without_a_place_is_an_error_whatever_its_content() {
     for content in [MEGOLM, UNSUPPORTED, REDACTED, b"not JSON"] {
         let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
         let mut device = device_in_room(&mut storage, 100, WEEK_MS);
-        assert_eq!(device.encryption_event(OTHER_ROOM, content), Err(TableFull));
+        assert_eq!(device.encryption_event(OTHER_ROOM, content), Err(EncryptionEventError::TableFull));
         assert_eq!(send(&mut device, &clock, OTHER_ROOM), Sent::Blocked(BlockReason::Capacity));
     }
 }
@@ -386,7 +386,7 @@ fn a_table_of_4_096_rooms_holds_4_096_rooms() {
         assert_eq!(settings.rotation_period_msgs, n + 1);
     }
     for n in (0..4_096).step_by(2) {
-        assert!(device.forget(room(&id(n))));
+        assert!(device.forget(room(&id(n))).unwrap());
     }
     for n in 0..4_096 {
         assert_eq!(device.is_known_encrypted(room(&id(n))), n % 2 == 1);
@@ -439,7 +439,7 @@ fn an_empty_room_id_is_not_taken_for_a_free_place() {
     assert_eq!(send(&mut device, &clock, empty), Sent::Plaintext);
     encrypt_room(&mut device, empty, 7, HOUR_MS);
     assert!(device.is_known_encrypted(empty));
-    assert!(device.forget(empty));
+    assert!(device.forget(empty).unwrap());
     assert!(!device.is_known_encrypted(empty));
 }
 
@@ -461,7 +461,7 @@ fn forgetting_a_room_frees_its_place() {
     // K3
     let mut storage = Storage::<1>::new();
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
-    assert!(device.forget(ROOM));
+    assert!(device.forget(ROOM).unwrap());
     assert!(device.encryption_event(OTHER_ROOM, MEGOLM).is_ok());
 }
 
@@ -470,7 +470,7 @@ fn a_forgotten_room_is_blocked_and_not_plaintext() {
     // K3, K1
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
-    assert!(device.forget(ROOM));
+    assert!(device.forget(ROOM).unwrap());
     assert_eq!(send(&mut device, &clock, ROOM), Sent::Blocked(BlockReason::StateUnknown));
 }
 
@@ -480,7 +480,7 @@ fn after_forgetting_every_unknown_room_is_blocked() {
     let (clock, mut storage) = (Millis::showing(0), Storage::<2>::new());
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
     assert_eq!(send(&mut device, &clock, OTHER_ROOM), Sent::Plaintext);
-    assert!(device.forget(ROOM));
+    assert!(device.forget(ROOM).unwrap());
     assert_eq!(send(&mut device, &clock, OTHER_ROOM), Sent::Blocked(BlockReason::StateUnknown));
 }
 
@@ -489,7 +489,7 @@ fn forgetting_a_room_that_is_not_in_the_table_does_nothing() {
     // K3
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device(&mut storage);
-    assert!(!device.forget(ROOM));
+    assert!(!device.forget(ROOM).unwrap());
     assert_eq!(send(&mut device, &clock, ROOM), Sent::Plaintext);
 }
 
@@ -499,7 +499,7 @@ fn forgetting_a_room_that_is_not_in_the_table_leaves_the_block_cause() {
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
     assert!(device.encryption_event(OTHER_ROOM, MEGOLM).is_err());
-    assert!(!device.forget(OTHER_ROOM));
+    assert!(!device.forget(OTHER_ROOM).unwrap());
     assert_eq!(send(&mut device, &clock, OTHER_ROOM), Sent::Blocked(BlockReason::Capacity));
 }
 
@@ -508,9 +508,9 @@ fn a_room_that_was_forgotten_and_comes_back_starts_afresh() {
     // K3, S2
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device_in_room(&mut storage, 7, HOUR_MS);
-    let _ = device.history_visibility_event(ROOM, "shared");
+    let _ = device.history_visibility_event(ROOM, "shared").unwrap();
     send(&mut device, &clock, ROOM);
-    assert!(device.forget(ROOM));
+    assert!(device.forget(ROOM).unwrap());
     assert_eq!(encrypt_room(&mut device, ROOM, 100, WEEK_MS).effect, Effect::Enabled);
     assert_eq!(device.settings(ROOM).unwrap().rotation_period_msgs, 100);
     let request = support::share_request(&mut device, &clock, ROOM);
@@ -552,7 +552,7 @@ fn a_refusal_counts_even_if_the_event_then_finds_a_place() {
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
     device.begin_resync();
     assert!(device.encryption_event(OTHER_ROOM, MEGOLM).is_err());
-    assert!(device.forget(ROOM));
+    assert!(device.forget(ROOM).unwrap());
     assert!(device.encryption_event(OTHER_ROOM, MEGOLM).is_ok());
     assert_eq!(device.end_resync(), Err(ResyncError::EventRefused));
 }
@@ -563,7 +563,7 @@ fn a_refusal_before_the_resync_does_not_count_against_it() {
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
     assert!(device.encryption_event(OTHER_ROOM, MEGOLM).is_err());
-    assert!(device.forget(ROOM));
+    assert!(device.forget(ROOM).unwrap());
     device.begin_resync();
     assert!(device.encryption_event(OTHER_ROOM, MEGOLM).is_ok());
     assert_eq!(device.end_resync(), Ok(()));
@@ -646,10 +646,11 @@ fn a_sync_delivered_again_ends_in_the_same_state() {
     let mut device = device(&mut storage);
     for _ in 0..2 {
         let _ = device.encryption_event(ROOM, &content(9, WEEK_MS)).unwrap();
-        let _ = device.history_visibility_event(ROOM, "shared");
-        let _ = device.history_visibility_event(ROOM, "invited");
-        let _ =
-            device.member_event(ROOM, PreviousMembership::Known(Membership::Join), Membership::Leave, false);
+        let _ = device.history_visibility_event(ROOM, "shared").unwrap();
+        let _ = device.history_visibility_event(ROOM, "invited").unwrap();
+        let _ = device
+            .member_event(ROOM, PreviousMembership::Known(Membership::Join), Membership::Leave, false)
+            .unwrap();
         let _ = device.encryption_event(ROOM, &content(8, WEEK_MS)).unwrap();
     }
     assert_eq!(device.settings(ROOM).unwrap().rotation_period_msgs, 8);
@@ -664,8 +665,9 @@ fn events_delivered_again_before_the_next_message_end_one_session() {
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
     send(&mut device, &clock, ROOM);
     for _ in 0..3 {
-        let noted =
-            device.member_event(ROOM, PreviousMembership::Known(Membership::Join), Membership::Leave, false);
+        let noted = device
+            .member_event(ROOM, PreviousMembership::Known(Membership::Join), Membership::Leave, false)
+            .unwrap();
         assert_eq!(noted, Noted::EndsSession);
     }
     assert_eq!(send(&mut device, &clock, ROOM), rotates(RotationReason::Departure));
@@ -726,7 +728,7 @@ fn a_resync_ends_complete_although_a_room_was_forgotten_in_its_course() {
     let mut device = device(&mut storage);
     device.begin_resync();
     let _ = device.encryption_event(ROOM, MEGOLM).unwrap();
-    let _ = device.forget(ROOM);
+    let _ = device.forget(ROOM).unwrap();
     assert_eq!(device.end_resync(), Ok(()));
     assert!(matches!(support::decide(&mut device, &clock, ROOM), pawl_core::Decision::Plaintext(_)));
 }

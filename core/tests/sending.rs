@@ -14,7 +14,7 @@ use pawl_core::session::{OutboundSession, SESSION_ID_LENGTH, SESSION_KEY_LENGTH}
 use pawl_core::settings::{ChangePolicy, Limits};
 use pawl_core::{
     BlockReason, CiphertextTooLong, Config, DecideError, Decision, Device, EncryptError, RoomKeyError,
-    RoomStorage, SessionReplaced,
+    RoomStorage, SharedError,
 };
 use serde_json::{Value, json};
 use support::{
@@ -25,7 +25,9 @@ use support::{
 };
 
 fn depart(device: &mut Device<'_, Session>) {
-    let _ = device.member_event(ROOM, PreviousMembership::Known(Membership::Join), Membership::Leave, false);
+    let _ = device
+        .member_event(ROOM, PreviousMembership::Known(Membership::Join), Membership::Leave, false)
+        .unwrap();
 }
 
 fn follow() -> Config {
@@ -106,13 +108,13 @@ fn each_room_has_its_own_session() {
 /// Makes one reason of T4 hold in a room with a week, whose session has sent one message.
 fn make_hold(device: &mut Device<'_, Session>, reason: RotationReason) {
     let _ = match reason {
-        RotationReason::Requested => device.request_rotation(ROOM),
+        RotationReason::Requested => device.request_rotation(ROOM).unwrap(),
         RotationReason::Departure => {
             depart(device);
             return;
         }
-        RotationReason::DeviceRemoved => device.device_removed(ROOM),
-        RotationReason::HistoryVisibility => device.history_visibility_event(ROOM, "shared"),
+        RotationReason::DeviceRemoved => device.device_removed(ROOM).unwrap(),
+        RotationReason::HistoryVisibility => device.history_visibility_event(ROOM, "shared").unwrap(),
         RotationReason::AgeUnknown => return device.slept(Sleep::Unknown).unwrap(),
         RotationReason::Messages => {
             encrypt_room(device, ROOM, 1, WEEK_MS);
@@ -416,9 +418,9 @@ fn a_share_request_for_a_session_that_was_replaced_is_refused() {
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
     let stale = share_request(&mut device, &clock, ROOM);
-    let _ = device.request_rotation(ROOM);
+    let _ = device.request_rotation(ROOM).unwrap();
     let _ = share_request(&mut device, &clock, ROOM);
-    assert_eq!(device.shared(&stale), Err(SessionReplaced));
+    assert_eq!(device.shared(&stale), Err(SharedError::SessionReplaced));
     assert_eq!(device.room_key(&stale, &mut [0; 1_000]), Err(RoomKeyError::SessionReplaced));
     assert_eq!(send_unshared(&mut device, &clock, ROOM), Sent::WaitingForShare(None));
 }
@@ -429,8 +431,8 @@ fn a_share_request_is_refused_once_its_room_was_forgotten() {
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
     let stale = share_request(&mut device, &clock, ROOM);
-    assert!(device.forget(ROOM));
-    assert_eq!(device.shared(&stale), Err(SessionReplaced));
+    assert!(device.forget(ROOM).unwrap());
+    assert_eq!(device.shared(&stale), Err(SharedError::SessionReplaced));
     assert_eq!(device.room_key(&stale, &mut [0; 1_000]), Err(RoomKeyError::SessionReplaced));
 }
 
@@ -440,10 +442,10 @@ fn a_share_request_is_refused_after_its_room_was_forgotten_and_came_back() {
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
     let stale = share_request(&mut device, &clock, ROOM);
-    assert!(device.forget(ROOM));
+    assert!(device.forget(ROOM).unwrap());
     encrypt_room(&mut device, ROOM, 100, WEEK_MS);
     let _ = share_request(&mut device, &clock, ROOM);
-    assert_eq!(device.shared(&stale), Err(SessionReplaced));
+    assert_eq!(device.shared(&stale), Err(SharedError::SessionReplaced));
     assert_eq!(send_unshared(&mut device, &clock, ROOM), Sent::WaitingForShare(None));
 }
 
@@ -453,10 +455,10 @@ fn a_share_request_does_not_hold_for_another_room_in_the_same_place() {
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
     let stale = share_request(&mut device, &clock, ROOM);
-    assert!(device.forget(ROOM));
+    assert!(device.forget(ROOM).unwrap());
     encrypt_room(&mut device, OTHER_ROOM, 100, WEEK_MS);
     let _ = share_request(&mut device, &clock, OTHER_ROOM);
-    assert_eq!(device.shared(&stale), Err(SessionReplaced));
+    assert_eq!(device.shared(&stale), Err(SharedError::SessionReplaced));
     assert_eq!(device.room_key(&stale, &mut [0; 1_000]), Err(RoomKeyError::SessionReplaced));
 }
 
@@ -468,7 +470,7 @@ fn a_share_request_is_refused_by_a_later_device_in_the_same_storage() {
     let stale = share_request(&mut earlier, &clock, ROOM);
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
     let _ = share_request(&mut device, &clock, ROOM);
-    assert_eq!(device.shared(&stale), Err(SessionReplaced));
+    assert_eq!(device.shared(&stale), Err(SharedError::SessionReplaced));
 }
 
 #[test]
@@ -480,7 +482,7 @@ fn a_share_request_outlives_changes_in_other_rooms() {
     encrypt_room(&mut device, room("!c"), 100, WEEK_MS);
     let request = share_request(&mut device, &clock, room("!c"));
     encrypt_room(&mut device, room("!a"), 100, WEEK_MS);
-    assert!(device.forget(room("!b")));
+    assert!(device.forget(room("!b")).unwrap());
     encrypt_room(&mut device, room("!d"), 100, WEEK_MS);
     assert_eq!(room_key(&device, &request)["room_id"], "!c");
     assert_eq!(device.shared(&request), Ok(()));
@@ -679,7 +681,7 @@ fn a_new_session_begins_at_count_0() {
     let mut device = device_in_room(&mut storage, 3, WEEK_MS);
     send(&mut device, &clock, ROOM);
     send(&mut device, &clock, ROOM);
-    let _ = device.request_rotation(ROOM);
+    let _ = device.request_rotation(ROOM).unwrap();
     send(&mut device, &clock, ROOM);
     assert_eq!(send(&mut device, &clock, ROOM), goes_on(1));
     assert_eq!(send(&mut device, &clock, ROOM), goes_on(2));
@@ -705,9 +707,9 @@ fn a_new_session_has_no_pending_reason() {
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
     send(&mut device, &clock, ROOM);
-    let _ = device.request_rotation(ROOM);
+    let _ = device.request_rotation(ROOM).unwrap();
     depart(&mut device);
-    let _ = device.device_removed(ROOM);
+    let _ = device.device_removed(ROOM).unwrap();
     send(&mut device, &clock, ROOM);
     assert_eq!(send(&mut device, &clock, ROOM), goes_on(1));
 }
@@ -724,7 +726,7 @@ fn a_room_key_says_the_rooms_shared_history_when_its_session_was_made() {
     ] {
         let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
         let mut device = device_in_room(&mut storage, 100, WEEK_MS);
-        let _ = device.history_visibility_event(ROOM, visibility);
+        let _ = device.history_visibility_event(ROOM, visibility).unwrap();
         let request = share_request(&mut device, &clock, ROOM);
         assert_eq!(room_key(&device, &request)["shared_history"], flag);
     }
@@ -745,7 +747,7 @@ fn a_sessions_shared_history_stays_when_the_rooms_changes() {
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
     let request = share_request(&mut device, &clock, ROOM);
-    let _ = device.history_visibility_event(ROOM, "shared");
+    let _ = device.history_visibility_event(ROOM, "shared").unwrap();
     assert_eq!(room_key(&device, &request)["shared_history"], false);
     let request = share_request(&mut device, &clock, ROOM);
     assert_eq!(request.started, Some(RotationReason::HistoryVisibility));
@@ -800,7 +802,7 @@ fn if_a_new_session_cannot_be_made_the_old_one_stays_where_it_is() {
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
     send(&mut device, &clock, ROOM);
     let before = device.share_current(ROOM);
-    let _ = device.request_rotation(ROOM);
+    let _ = device.request_rotation(ROOM).unwrap();
     assert!(decide_without_sessions(&mut device, &clock).is_err());
     assert_eq!(device.share_current(ROOM), before);
 }
@@ -838,11 +840,11 @@ fn a_session_is_dropped_when_it_is_replaced_and_when_its_room_is_forgotten() {
     encrypt_room(&mut device, ROOM, 100, WEEK_MS);
     start_counted(&mut device, &dropped);
     assert_eq!(dropped.get(), 0);
-    let _ = device.request_rotation(ROOM);
+    let _ = device.request_rotation(ROOM).unwrap();
     assert_eq!(dropped.get(), 0);
     start_counted(&mut device, &dropped);
     assert_eq!(dropped.get(), 1);
-    assert!(device.forget(ROOM));
+    assert!(device.forget(ROOM).unwrap());
     assert_eq!(dropped.get(), 2);
 }
 

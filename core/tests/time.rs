@@ -6,7 +6,7 @@ use core::convert::Infallible;
 use core::hash::Hash;
 
 use embedded_time::{Clock, TimeInt};
-use pawl_core::clock::{ClockError, Now, Sleep, Timeline, longest_read_interval_ms};
+use pawl_core::clock::{ClockError, Now, Sleep, TimeError, Timeline, longest_read_interval_ms};
 use pawl_core::rotation::RotationReason;
 use pawl_core::settings::Limits;
 use pawl_core::{Config, Decision, Device};
@@ -463,7 +463,7 @@ fn while_the_clock_cannot_be_read_there_is_no_decision() {
     let (clock, mut storage) = (Millis::showing(0), Storage::<1>::new());
     let mut device = device_in_room(&mut storage, 100, WEEK_MS);
     clock.fail();
-    assert_eq!(device.at(&clock).err(), Some(ClockError::Unreadable));
+    assert_eq!(device.at(&clock).err(), Some(TimeError::Clock(ClockError::Unreadable)));
 }
 
 #[test]

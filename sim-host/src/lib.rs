@@ -15,6 +15,7 @@ pub mod nor_flash;
 pub mod observer;
 pub mod olm;
 pub mod parts;
+pub mod powercut;
 pub mod receiver;
 pub mod report;
 pub mod scenario;

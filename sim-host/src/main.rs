@@ -14,7 +14,7 @@ use pawl_sim_host::parts::SoundParts;
 use pawl_sim_host::report::Report;
 use pawl_sim_host::scenario::{HOUR_MS, Scenario};
 use pawl_sim_host::simulation;
-use pawl_sim_host::{explain, trace};
+use pawl_sim_host::{explain, powercut, trace};
 
 /// Runs a Matrix kiosk through simulated weeks in seconds, with real Olm and Megolm sessions.
 ///
@@ -44,6 +44,8 @@ enum Command {
     Explain(explain::command::Arguments),
     /// Drives the core with a written trace and prints what it decides.
     Trace(trace::command::Arguments),
+    /// Cuts a device's power at every step of its flash and judges what comes after.
+    Powercut(powercut::command::Arguments),
 }
 
 #[derive(Args)]
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         Some(Command::Run(arguments)) => run(&arguments),
         Some(Command::Explain(arguments)) => explain::command::run(&arguments),
         Some(Command::Trace(arguments)) => trace::command::run(&arguments),
+        Some(Command::Powercut(arguments)) => powercut::command::run(&arguments),
     };
     result.unwrap_or_else(|message| {
         eprintln!("pawl-sim: {message}");

@@ -341,16 +341,22 @@ impl<'s, 'k, P: Parts> Simulation<'s, 'k, P> {
                 self.rooms[room].receivers.remove(0);
                 self.observer.must_rotate(self.now_ms, id.as_str(), "somebody left");
                 let joined = PreviousMembership::Known(Membership::Join);
-                self.kiosk.core().member_event(id, joined, Membership::Leave, false);
+                self.kiosk
+                    .core()
+                    .member_event(id, joined, Membership::Leave, false)
+                    .expect("nothing is stored");
             }
             Happening::DeviceRemoved => {
                 self.rooms[room].receivers.remove(0);
                 self.observer.must_rotate(self.now_ms, id.as_str(), "a device was removed");
-                self.kiosk.core().device_removed(id);
+                self.kiosk.core().device_removed(id).expect("nothing is stored");
             }
             Happening::Join => {
                 let nobody = PreviousMembership::None;
-                self.kiosk.core().member_event(id, nobody, Membership::Join, false);
+                self.kiosk
+                    .core()
+                    .member_event(id, nobody, Membership::Join, false)
+                    .expect("nothing is stored");
                 self.add_receiver(room);
                 if let Some(request) = self.kiosk.core().share_current(id) {
                     let number = self.rooms[room].receivers.len() - 1;
@@ -361,11 +367,12 @@ impl<'s, 'k, P: Parts> Simulation<'s, 'k, P> {
             Happening::HistoryVisibility(value) => {
                 self.observer.must_rotate(self.now_ms, id.as_str(), "the history visibility changed");
                 // Rooms whose visibility changes are encrypted from the start, so all of it is tracked.
-                let _noted = self.kiosk.core().history_visibility_event(id, value);
+                let _noted =
+                    self.kiosk.core().history_visibility_event(id, value).expect("nothing is stored");
             }
             Happening::RequestRotation => {
                 self.observer.must_rotate(self.now_ms, id.as_str(), "the owner asked for it");
-                self.kiosk.core().request_rotation(id);
+                self.kiosk.core().request_rotation(id).expect("nothing is stored");
             }
         }
     }

@@ -213,23 +213,28 @@ impl<'a, W: Write> Trace<'a, W> {
                     Some(name) => PreviousMembership::Known(Membership::from_name(name)),
                 };
                 let new = Membership::from_name(&member.membership);
-                self.device.member_event(member.room.id()?, previous, new, member.limited);
+                self.device
+                    .member_event(member.room.id()?, previous, new, member.limited)
+                    .expect("nothing is stored");
             }
             Operation::Visibility(visibility) => {
                 // A trace that wants it tracked says it after the encryption event.
-                let _noted = self.device.history_visibility_event(visibility.room.id()?, &visibility.value);
+                let _noted = self
+                    .device
+                    .history_visibility_event(visibility.room.id()?, &visibility.value)
+                    .expect("nothing is stored");
             }
             Operation::DeviceRemoved(here) => {
-                self.device.device_removed(here.room.id()?);
+                self.device.device_removed(here.room.id()?).expect("nothing is stored");
             }
             Operation::RequestRotation(here) => {
-                self.device.request_rotation(here.room.id()?);
+                self.device.request_rotation(here.room.id()?).expect("nothing is stored");
             }
             Operation::ResetSettings(here) => {
-                self.device.reset_settings(here.room.id()?);
+                self.device.reset_settings(here.room.id()?).expect("nothing is stored");
             }
             Operation::Forget(here) => {
-                self.device.forget(here.room.id()?);
+                self.device.forget(here.room.id()?).expect("nothing is stored");
             }
             Operation::ResyncBegin => self.device.begin_resync(),
             Operation::ResyncEnd => {

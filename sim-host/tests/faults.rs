@@ -147,7 +147,7 @@ struct LatchCleared;
 impl Parts for LatchCleared {
     fn meddle(&mut self, true_ms: u64, room: &str, device: &mut Device<'_, VodozemacSession>) {
         if true_ms > DAY_MS && room.starts_with("!lobby") {
-            device.forget(RoomId::new(room).unwrap());
+            device.forget(RoomId::new(room).unwrap()).unwrap();
             device.begin_resync();
             device.end_resync().unwrap();
         }

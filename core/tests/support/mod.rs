@@ -1,6 +1,8 @@
 //! A settable clock, devices with rooms in force, and sending, for the tests in this folder.
 #![allow(dead_code)] // each test file uses its own part of this
 
+pub(crate) mod stored;
+
 use core::cell::Cell;
 use core::convert::Infallible;
 use core::hash::Hash;
@@ -10,7 +12,7 @@ use embedded_time::{Clock, Instant, TimeInt};
 use pawl_core::event::{Event, SendingDevice};
 use pawl_core::rotation::RotationReason;
 use pawl_core::{
-    Applied, BlockReason, Config, Decision, Device, Permit, RoomId, RoomStorage, ShareRequest,
+    Applied, BlockReason, Config, Decision, Device, Permit, Persistence, RoomId, RoomStorage, ShareRequest,
     VodozemacSession,
 };
 use serde_json::Value;
@@ -105,7 +107,7 @@ pub(crate) fn device_with<const N: usize>(storage: &mut Storage<N>, config: Conf
     device
 }
 
-pub(crate) fn resync<S>(device: &mut Device<'_, S>) {
+pub(crate) fn resync<S, P: Persistence<S>>(device: &mut Device<'_, S, P>) {
     device.begin_resync();
     device.end_resync().unwrap();
 }
@@ -121,8 +123,8 @@ pub(crate) fn device_in_room<const N: usize>(
     device
 }
 
-pub(crate) fn encrypt_room<S>(
-    device: &mut Device<'_, S>,
+pub(crate) fn encrypt_room<S, P: Persistence<S>>(
+    device: &mut Device<'_, S, P>,
     room_id: RoomId<'_>,
     messages: u32,
     period_ms: u64,
@@ -160,8 +162,8 @@ pub(crate) const fn rotates(reason: RotationReason) -> Sent {
 }
 
 /// What the room needs for its next message.
-pub(crate) fn decide<'d, C>(
-    device: &'d mut Device<'_, Session>,
+pub(crate) fn decide<'d, C, P: Persistence<Session>>(
+    device: &'d mut Device<'_, Session, P>,
     clock: &C,
     room_id: RoomId<'_>,
 ) -> Decision<'d, Session>
@@ -177,7 +179,11 @@ where
 }
 
 /// Sends a message; a new session is shared without fault.
-pub(crate) fn send<C>(device: &mut Device<'_, Session>, clock: &C, room_id: RoomId<'_>) -> Sent
+pub(crate) fn send<C, P: Persistence<Session>>(
+    device: &mut Device<'_, Session, P>,
+    clock: &C,
+    room_id: RoomId<'_>,
+) -> Sent
 where
     C: Clock,
     u64: From<C::T>,
@@ -199,7 +205,11 @@ where
 }
 
 /// Sends a message; a new session cannot be shared with anybody.
-pub(crate) fn send_unshared<C>(device: &mut Device<'_, Session>, clock: &C, room_id: RoomId<'_>) -> Sent
+pub(crate) fn send_unshared<C, P: Persistence<Session>>(
+    device: &mut Device<'_, Session, P>,
+    clock: &C,
+    room_id: RoomId<'_>,
+) -> Sent
 where
     C: Clock,
     u64: From<C::T>,
@@ -213,8 +223,12 @@ where
 }
 
 /// Sends so many messages with the session there is.
-pub(crate) fn send_many<C>(device: &mut Device<'_, Session>, clock: &C, room_id: RoomId<'_>, messages: u32)
-where
+pub(crate) fn send_many<C, P: Persistence<Session>>(
+    device: &mut Device<'_, Session, P>,
+    clock: &C,
+    room_id: RoomId<'_>,
+    messages: u32,
+) where
     C: Clock,
     u64: From<C::T>,
 {
@@ -224,8 +238,11 @@ where
 }
 
 /// Starts the room's session, or a new one, and shares it; nothing is sent.
-pub(crate) fn start_session<C>(device: &mut Device<'_, Session>, clock: &C, room_id: RoomId<'_>)
-where
+pub(crate) fn start_session<C, P: Persistence<Session>>(
+    device: &mut Device<'_, Session, P>,
+    clock: &C,
+    room_id: RoomId<'_>,
+) where
     C: Clock,
     u64: From<C::T>,
 {
@@ -234,8 +251,8 @@ where
 }
 
 /// The request that the next message waits for.
-pub(crate) fn share_request<C>(
-    device: &mut Device<'_, Session>,
+pub(crate) fn share_request<C, P: Persistence<Session>>(
+    device: &mut Device<'_, Session, P>,
     clock: &C,
     room_id: RoomId<'_>,
 ) -> ShareRequest
@@ -250,8 +267,8 @@ where
 }
 
 /// The permit for the next message.
-pub(crate) fn permit<'d, C>(
-    device: &'d mut Device<'_, Session>,
+pub(crate) fn permit<'d, C, P: Persistence<Session>>(
+    device: &'d mut Device<'_, Session, P>,
     clock: &C,
     room_id: RoomId<'_>,
 ) -> Permit<'d, Session>
@@ -279,7 +296,7 @@ pub(crate) fn encrypt_event(permit: Permit<'_, Session>, event: &Event<'_>) -> (
 }
 
 /// The content of the `m.room_key` for a request.
-pub(crate) fn room_key(device: &Device<'_, Session>, request: &ShareRequest) -> Value {
+pub(crate) fn room_key<P>(device: &Device<'_, Session, P>, request: &ShareRequest) -> Value {
     let mut out = [0; 1_000];
     let length = device.room_key(request, &mut out).unwrap();
     serde_json::from_slice(&out[..length]).unwrap()

@@ -6,15 +6,15 @@ use std::rc::Rc;
 
 use embedded_time::fraction::Fraction;
 use embedded_time::{Clock, Instant, TimeInt, clock};
-use pawl_core::clock::{ClockError, Sleep};
+use pawl_core::clock::{ClockError, Sleep, TimeError};
 use pawl_core::event::{Event, SendingDevice};
 use pawl_core::membership::{Membership, PreviousMembership};
 use pawl_core::rotation::RotationReason;
 use pawl_core::session::{OutboundSession, SESSION_ID_LENGTH, SESSION_KEY_LENGTH};
 use pawl_core::settings::{ChangePolicy, Limits, Reading};
 use pawl_core::{
-    BlockReason, Config, DecideError, Device, EncryptError, Moment, ResyncError, RoomId, RoomKeyError,
-    RoomStorage, SessionReplaced, ShareRequest, TableFull,
+    BlockReason, Config, DecideError, Device, EncryptError, EncryptionEventError, Moment, ResyncError,
+    RoomId, RoomKeyError, RoomStorage, ShareRequest, SharedError,
 };
 use serde::Deserialize;
 
@@ -206,7 +206,7 @@ impl<'s> CoreSide<'s> {
     }
 
     /// The device now, or with a clock that cannot be read.
-    fn at(&mut self, readable: bool) -> Result<Moment<'_, CountingSession>, ClockError> {
+    fn at(&mut self, readable: bool) -> Result<Moment<'_, CountingSession>, TimeError> {
         let of_64_bits = readable.then_some(self.counter);
         let of_32_bits = of_64_bits.map(|ticks| u32::try_from(ticks & u64::from(u32::MAX)).expect("32 bits"));
         match self.setup.clock {
@@ -222,7 +222,8 @@ impl<'s> CoreSide<'s> {
         match request.map(|request| self.device.shared(&request)) {
             None => Answer::NothingKept,
             Some(Ok(())) => Answer::Confirmed(true),
-            Some(Err(SessionReplaced)) => Answer::Confirmed(false),
+            Some(Err(SharedError::SessionReplaced)) => Answer::Confirmed(false),
+            Some(Err(error)) => panic!("{error}"),
         }
     }
 
@@ -299,7 +300,8 @@ impl Side for CoreSide<'_> {
                 from_effect(applied.effect),
                 applied.in_force.map(from_settings),
             ),
-            Err(TableFull) => Answer::TableFull,
+            Err(EncryptionEventError::TableFull) => Answer::TableFull,
+            Err(error) => panic!("{error}"),
         }
     }
 
@@ -309,27 +311,31 @@ impl Side for CoreSide<'_> {
             Before::NoMembership => PreviousMembership::None,
             Before::Was(membership) => PreviousMembership::Known(Membership::from_name(membership)),
         };
-        from_noted(self.device.member_event(room_id(room), before, Membership::from_name(new), limited))
+        from_noted(
+            self.device
+                .member_event(room_id(room), before, Membership::from_name(new), limited)
+                .expect("nothing is stored"),
+        )
     }
 
     fn visibility(&mut self, room: usize, value: &str) -> Noted {
-        from_noted(self.device.history_visibility_event(room_id(room), value))
+        from_noted(self.device.history_visibility_event(room_id(room), value).expect("nothing is stored"))
     }
 
     fn device_removed(&mut self, room: usize) -> Noted {
-        from_noted(self.device.device_removed(room_id(room)))
+        from_noted(self.device.device_removed(room_id(room)).expect("nothing is stored"))
     }
 
     fn request_rotation(&mut self, room: usize) -> Noted {
-        from_noted(self.device.request_rotation(room_id(room)))
+        from_noted(self.device.request_rotation(room_id(room)).expect("nothing is stored"))
     }
 
     fn reset_settings(&mut self, room: usize) -> bool {
-        self.device.reset_settings(room_id(room))
+        self.device.reset_settings(room_id(room)).expect("nothing is stored")
     }
 
     fn forget(&mut self, room: usize) -> bool {
-        self.device.forget(room_id(room))
+        self.device.forget(room_id(room)).expect("nothing is stored")
     }
 
     fn begin_resync(&mut self) {
@@ -395,7 +401,7 @@ impl Side for CoreSide<'_> {
 
     fn unreadable(&mut self, _room: usize) -> Answer {
         match self.at(false) {
-            Err(ClockError::Unreadable) => Answer::NoTime,
+            Err(TimeError::Clock(ClockError::Unreadable)) => Answer::NoTime,
             Err(error) => panic!("{error}"),
             Ok(_) => panic!("a clock was read that cannot be"),
         }

@@ -1,0 +1,188 @@
+//! One room and what is stored of it: what is written, and in which order (B1, B2, B4).
+//!
+//! Power may fail at every write, so each order is chosen such that what is there before and after it is a state that the
+//! rules allow:
+//!
+//! - A new session takes the next number, and the room's record with that number is stored before the session is there. From
+//!   then on what is stored of the session before it is void (B4, T11).
+//! - The session itself is stored when its key was shared, before it counts as shared. No earlier: without its key
+//!   having been shared it would not outlive a restart (B4). What has happened to it until then is stored before.
+//! - The mark is stored before a message is given an index at or above the one before (B2).
+
+use crate::clock::Now;
+use crate::persistence::Persistence;
+use crate::room::{DecideError, Decision, Room};
+use crate::rooms::RoomId;
+use crate::rotation::PendingReasons;
+use crate::sealed::{Binding, SealedUsage, Stamp};
+use crate::settings::Settings;
+use crate::store::{Item, StoreError};
+
+/// When a session was made, by the clock that outlives restarts. Three words, so that it fits where eight bytes in a row
+/// would not.
+#[derive(Clone, Copy)]
+pub(crate) struct CreationStamp {
+    ms_high: u32,
+    ms_low: u32,
+    setting: u32,
+}
+
+impl CreationStamp {
+    /// That of a session which is not kept.
+    pub(crate) const NONE: CreationStamp = CreationStamp { ms_high: 0, ms_low: 0, setting: 0 };
+
+    fn get(self) -> Stamp {
+        Stamp { ms: u64::from(self.ms_high) << 32 | u64::from(self.ms_low), setting: self.setting }
+    }
+}
+
+impl From<Stamp> for CreationStamp {
+    #[expect(clippy::cast_possible_truncation, reason = "split in two")]
+    fn from(Stamp { ms, setting }: Stamp) -> Self {
+        CreationStamp { ms_high: (ms >> 32) as u32, ms_low: ms as u32, setting }
+    }
+}
+
+/// A room in the table, with what is stored of it.
+pub(crate) struct Place<'a, S> {
+    pub(crate) slot: u16,
+    pub(crate) id: RoomId<'a>,
+    pub(crate) room: &'a mut Room<S>,
+    pub(crate) created: &'a mut CreationStamp,
+}
+
+impl<'a, S> Place<'a, S> {
+    /// Stores the room's record if what is stored is older than the room (B1).
+    pub(crate) fn save<P: Persistence<S>>(&mut self, persistence: &mut P) -> Result<(), StoreError> {
+        if P::STORES && self.room.is_unsaved() {
+            let record = self.room.record(self.id).to_bytes(self.slot);
+            persistence.store(Item::Room(self.slot), &record)?;
+        }
+        self.room.set_unsaved(false);
+        Ok(())
+    }
+
+    /// What the next message needs (T2–T4), with everything stored first that has to be.
+    #[inline]
+    pub(crate) fn decide<P: Persistence<S>, E>(
+        mut self,
+        now: Now,
+        generation: u32,
+        persistence: &mut P,
+        create: impl FnOnce() -> Result<S, E>,
+    ) -> Result<Decision<'a, S>, DecideError<E>> {
+        let settings = match self.room.in_force() {
+            Ok(settings) => settings,
+            Err(reason) => return Ok(Decision::Blocked(reason)), // T2
+        };
+        if P::STORES {
+            self.save(persistence)?; // after a failure: nothing is sent that a restart would know less of
+        }
+        let started = self.room.reason_to_rotate(&settings, now);
+        if started.is_some() {
+            self.start_session(now, persistence, create)?;
+        } else if P::SESSIONS && self.room.is_at_mark() {
+            self.reserve(now, generation, &settings, persistence)?;
+        }
+        Ok(self.room.decision(self.id, self.slot, started))
+    }
+
+    /// T3, T4, T10, T11: until it has succeeded the old session stays, and stays due.
+    fn start_session<P: Persistence<S>, E>(
+        &mut self,
+        now: Now,
+        persistence: &mut P,
+        create: impl FnOnce() -> Result<S, E>,
+    ) -> Result<(), DecideError<E>> {
+        let number = self.room.next_session_number().ok_or(DecideError::Exhausted)?;
+        let stamp = persistence.stamp(); // B3: before it is made, so that it is not taken for younger than it is
+        let session = create().map_err(DecideError::Session)?;
+        if P::SESSIONS {
+            let mut record = self.room.record(self.id);
+            record.sessions_made = number;
+            if let Some(room) = &mut record.room {
+                room.pending = PendingReasons::NONE;
+                room.age_unknown = false;
+            }
+            self.room.set_unsaved(true); // whatever came of it, should it fail
+            persistence.store(Item::Room(self.slot), &record.to_bytes(self.slot))?;
+            self.room.set_unsaved(false);
+        }
+        *self.created = stamp.map_or(CreationStamp::NONE, CreationStamp::from);
+        self.room.begin_session(session, number, now, stamp.is_some());
+        Ok(())
+    }
+
+    /// The session's key was first shared (T8): it is stored, then it counts as shared.
+    pub(crate) fn first_shared<P: Persistence<S>>(
+        &mut self,
+        now: Now,
+        generation: u32,
+        persistence: &mut P,
+    ) -> Result<(), StoreError> {
+        if P::SESSIONS && self.room.must_be_stored_to_be_shared() {
+            self.save(persistence)?;
+            if let Some(settings) = self.room.settings() {
+                self.reserve(now, generation, &settings, persistence)?;
+            }
+        }
+        self.room.set_shared();
+        Ok(())
+    }
+
+    /// B2: stores the session further ahead.
+    fn reserve<P: Persistence<S>>(
+        &mut self,
+        now: Now,
+        generation: u32,
+        settings: &Settings,
+        persistence: &mut P,
+    ) -> Result<(), StoreError> {
+        let limit = settings.rotation_period_msgs;
+        let ahead = persistence.reservation().min((limit / 4).max(1));
+        self.store_session(now, generation, persistence, |messages| {
+            messages.saturating_add(ahead).min(limit).max(messages)
+        })
+    }
+
+    /// Stores the session as it stands, for a restart that is announced (B2).
+    pub(crate) fn store_exactly<P: Persistence<S>>(
+        &mut self,
+        now: Now,
+        generation: u32,
+        persistence: &mut P,
+    ) -> Result<(), StoreError> {
+        self.save(persistence)?;
+        if P::SESSIONS && self.room.stored_session().is_some() {
+            self.store_session(now, generation, persistence, |messages| messages)?;
+        }
+        Ok(())
+    }
+
+    /// Stores the session, advanced to the mark for the messages that it has carried; then that is the mark.
+    fn store_session<P: Persistence<S>>(
+        &mut self,
+        now: Now,
+        generation: u32,
+        persistence: &mut P,
+        mark: impl FnOnce(u32) -> u32,
+    ) -> Result<(), StoreError> {
+        let record = self.room.record(self.id);
+        let Some((session, usage, shared_history)) = self.room.kept_session() else {
+            return Ok(());
+        };
+        let mark = mark(usage.messages);
+        let sealed = SealedUsage {
+            mark,
+            epoch: usage.epoch,
+            age_ms: usage.age_ms(now).unwrap_or_default(), // where it is unknown, the epoch says so
+            created: self.created.get(),
+            shared_history,
+        };
+        let binding =
+            Binding { place: self.slot, number: record.sessions_made, generation, room_id: self.id };
+        persistence.store_session(session, &sealed, &binding)?;
+        self.room.set_mark(mark);
+        Ok(())
+    }
+}

@@ -1,0 +1,395 @@
+//! How a device comes back after a restart (B2–B6).
+//!
+//! What is stored is read in the order in which one thing is worth something without the next: the device's record, the
+//! rooms' records, the sessions. One that does not check out makes all sessions void and knowledge incomplete (B5). Only then
+//! is what was damaged written over, so that power may fail at any of these writes too (B6).
+//!
+//! A device whose table has become smaller keeps what finds a place; if a room does not, it is refused as its encryption
+//! event would be (K2).
+
+use embedded_time::Clock;
+
+use crate::clock::{ClockError, Now, RESTART_MS, TickRate, Timeline};
+use crate::device::{Config, Device, Resync};
+use crate::persistence::{LoadError, Persistence};
+use crate::record::{DEVICE_RECORD_LENGTH, DeviceRecord, ROOM_RECORD_LENGTH, RoomRecord};
+use crate::room::BlockReason;
+use crate::rooms::{RoomPlace, Rooms};
+use crate::sealed::{Binding, SealedUsage, Stamp, nothing_sealed};
+use crate::store::{Item, StoreError};
+
+/// Why a device could not come back. What is stored is as good as it was; try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum OpenError {
+    /// There is no time to be had.
+    Clock(ClockError),
+    /// The store could not be read or written. That its items are damaged is no such error.
+    Store(StoreError),
+}
+
+impl From<ClockError> for OpenError {
+    fn from(error: ClockError) -> Self {
+        OpenError::Clock(error)
+    }
+}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        OpenError::Store(error)
+    }
+}
+
+impl core::fmt::Display for OpenError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            OpenError::Clock(error) => error.fmt(f),
+            OpenError::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for OpenError {}
+
+impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
+    /// The device as it was stored; on its first start, one that knows of no room (K1). Whatever `places` held is
+    /// dropped; the device keeps as many rooms as there are places, at most 65,536.
+    ///
+    /// What was damaged is told by [`incomplete`](Device::incomplete): it is then
+    /// [`StoreDamaged`](BlockReason::StoreDamaged), every session is gone, and a resync is due (B5).
+    ///
+    /// Time goes from the clock's reading here on; the clock that outlives restarts is read right after. It takes two or
+    /// three loads a place. It stores the device's record where that is new, the record of a room whose session's age
+    /// has turned out to be unknown, and writes over what was damaged.
+    ///
+    /// # Errors
+    /// The clock could not be read, or the store not be read or written.
+    pub fn open<C>(
+        places: &'a mut [RoomPlace<S>],
+        config: Config,
+        persistence: P,
+        clock: &C,
+    ) -> Result<Self, OpenError>
+    where
+        C: Clock,
+        u64: From<C::T>,
+    {
+        Self::restart(places, config, persistence, |timeline| timeline.read(clock))
+    }
+
+    /// As [`open`](Device::open), with a reading as [`at_ticks`](Device::at_ticks) takes it.
+    ///
+    /// # Errors
+    /// As [`open`](Device::open).
+    pub fn open_at_ticks(
+        places: &'a mut [RoomPlace<S>],
+        config: Config,
+        persistence: P,
+        ticks: u64,
+        rate: TickRate,
+    ) -> Result<Self, OpenError> {
+        Self::restart(places, config, persistence, |timeline| timeline.carry_on(ticks, rate))
+    }
+
+    fn restart(
+        places: &'a mut [RoomPlace<S>],
+        config: Config,
+        mut persistence: P,
+        read: impl Fn(&mut Timeline) -> Result<Now, ClockError>,
+    ) -> Result<Self, OpenError> {
+        let mut bytes = [0; DEVICE_RECORD_LENGTH];
+        let stored = load(&mut persistence, Item::Device, &mut bytes)?;
+        let record = stored.map(|stored| stored.and_then(|bytes| Ok(DeviceRecord::from_bytes(bytes)?)));
+        let known = match record {
+            Some(Ok(record)) => Some(record),
+            Some(Err(_)) | None => None,
+        };
+        let mut timeline = Timeline::after_restart(known.map_or(0, |record| record.epoch));
+        let now = read(&mut timeline)?;
+        let stamp = persistence.stamp(); // after the clock, so that no time is missing between the two (B3)
+        let mut device = Device {
+            config,
+            timeline,
+            incomplete: known.map_or(Some(BlockReason::StateUnknown), |record| record.incomplete),
+            resync: Resync::NotBegun, // K4
+            generation: known.map_or(0, |record| record.generation),
+            stored: known,
+            rooms: Rooms::new(places),
+            persistence,
+        };
+        device.come_back(matches!(record, Some(Err(_))), now, stamp)?;
+        Ok(device)
+    }
+
+    fn come_back(&mut self, damaged: bool, now: Now, stamp: Option<Stamp>) -> Result<(), OpenError> {
+        let mut findings = Findings { damaged, ..Findings::default() };
+        self.load_rooms(&mut findings)?;
+        if self.stored.is_none() && findings.anything {
+            findings.damaged = true; // the device's record is stored before any other
+        }
+        if !findings.damaged {
+            self.load_sessions(now, stamp, &mut findings)?;
+        }
+        if findings.damaged {
+            return self.start_over();
+        }
+        if findings.void || self.stored.is_some_and(|stored| stored.sessions_stored && !P::SESSIONS) {
+            self.discard_sessions()?; // B3
+        }
+        if findings.surplus {
+            self.take_in_surplus()?;
+        }
+        self.save()?;
+        for slot in self.rooms.slots() {
+            if let Some(mut place) = self.rooms.place(slot) {
+                place.save(&mut self.persistence)?; // an age that is unknown stays unknown
+            }
+        }
+        Ok(())
+    }
+
+    fn load_rooms(&mut self, findings: &mut Findings) -> Result<(), OpenError> {
+        let capacity = self.rooms.capacity();
+        for slot in self.rooms.slots() {
+            if let Some(room) = self.rooms.get_mut(slot) {
+                room.set_sessions_made(0);
+            }
+        }
+        for slot in (0..=u16::MAX).take(capacity.max(self.stored_places())) {
+            let mut bytes = [0; ROOM_RECORD_LENGTH];
+            let record = match load_room(&mut self.persistence, slot, &mut bytes)? {
+                None => continue,
+                Some(Ok(record)) => record,
+                Some(Err(_)) => {
+                    findings.damaged = true;
+                    continue;
+                }
+            };
+            findings.anything = true;
+            if usize::from(slot) >= capacity {
+                findings.surplus |= record.room.is_some();
+                continue;
+            }
+            if let Some(stored) = &record.room
+                && self.rooms.insert_at(slot, stored.id).is_none()
+            {
+                // One room at two places: neither is to be believed (B5).
+                self.rooms.remove(stored.id);
+                findings.damaged = true;
+                continue;
+            }
+            if let Some(room) = self.rooms.get_mut(slot) {
+                room.set_sessions_made(record.sessions_made);
+                if let Some(stored) = &record.room {
+                    room.restore(stored, &self.config.limits);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn stored_places(&self) -> usize {
+        self.stored.map_or(0, |stored| usize::try_from(stored.places).unwrap_or(usize::MAX))
+    }
+
+    fn load_sessions(
+        &mut self,
+        now: Now,
+        stamp: Option<Stamp>,
+        findings: &mut Findings,
+    ) -> Result<(), OpenError> {
+        if !P::SESSIONS {
+            return Ok(());
+        }
+        for slot in self.rooms.slots() {
+            if !self.rooms.is_used(slot) {
+                continue;
+            }
+            match self.load_session(slot, now, stamp) {
+                Ok(Found::Nothing) => {}
+                Ok(Found::Void) => findings.void = true,
+                Err(LoadError::Damaged) => findings.damaged = true,
+                Err(LoadError::Store(error)) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn load_session(&mut self, slot: u16, now: Now, stamp: Option<Stamp>) -> Result<Found, LoadError> {
+        let Some(header) = self.persistence.session_header(slot)? else {
+            return Ok(Found::Nothing);
+        };
+        let mut bytes = [0; ROOM_RECORD_LENGTH];
+        let record = load_room(&mut self.persistence, slot, &mut bytes).map_err(LoadError::Store)?;
+        let Some(Ok(RoomRecord { room: Some(stored), sessions_made })) = record else {
+            return Err(LoadError::Damaged); // it was read a moment ago
+        };
+        if header.number == 0 || header.generation < self.generation {
+            return Ok(Found::Nothing);
+        }
+        if header.generation > self.generation || header.number > sessions_made {
+            return Err(LoadError::Damaged); // B5: out of sequence
+        }
+        if header.number < sessions_made {
+            return Ok(Found::Nothing); // B4: it was replaced, by one whose key was not shared
+        }
+        let Some(stamp) = stamp else {
+            return Ok(Found::Void); // B3
+        };
+        let binding =
+            Binding { place: slot, number: header.number, generation: header.generation, room_id: stored.id };
+        let (usage, session) = self.persistence.load_session(&binding)?;
+        if usage.epoch > now.epoch && usage.epoch != crate::clock::NO_EPOCH {
+            return Err(LoadError::Damaged); // B5: out of sequence
+        }
+        let known = !stored.age_unknown && usage.epoch == now.epoch;
+        let age_ms = if known { age_after_restart(&usage, stamp) } else { None };
+        if let Some(room) = self.rooms.get_mut(slot) {
+            room.restore_session(session, &usage, stored.pending, age_ms, now);
+            room.set_unsaved(known && age_ms.is_none()); // B3: it stays unknown
+        }
+        if let Some(place) = self.rooms.place(slot) {
+            *place.created = usage.created.into();
+        }
+        Ok(Found::Nothing)
+    }
+
+    /// B3: all sessions are void, by one write.
+    fn discard_sessions(&mut self) -> Result<(), OpenError> {
+        for slot in self.rooms.slots() {
+            if let Some(room) = self.rooms.get_mut(slot) {
+                room.discard_session();
+                room.set_unsaved(false);
+            }
+        }
+        self.generation = self.generation.saturating_add(1);
+        let places = self.stored_places().max(self.rooms.capacity());
+        self.save_with_places(places)
+    }
+
+    /// B5: what is damaged is written over only when it is stored that it was.
+    fn start_over(&mut self) -> Result<(), OpenError> {
+        self.generation = self.generation.max(self.latest_generation()?);
+        self.incomplete = Some(BlockReason::StoreDamaged);
+        self.discard_sessions()?;
+        for slot in (0..=u16::MAX).take(self.stored_places()) {
+            if self.rooms.is_used(slot) {
+                if let Err(LoadError::Damaged) = self.persistence.session_header(slot) {
+                    self.persistence.store(Item::Session(slot), &nothing_sealed(slot))?;
+                }
+                continue;
+            }
+            let mut bytes = [0; ROOM_RECORD_LENGTH];
+            match load_room(&mut self.persistence, slot, &mut bytes)? {
+                None | Some(Ok(RoomRecord { room: None, .. })) => {}
+                Some(_) => self.store_free_place(slot, 0)?,
+            }
+        }
+        Ok(self.save()?)
+    }
+
+    /// The latest generation of any session that is stored.
+    fn latest_generation(&mut self) -> Result<u32, OpenError> {
+        let mut latest = 0;
+        for slot in self.rooms.slots() {
+            match self.persistence.session_header(slot) {
+                Ok(Some(header)) => latest = latest.max(header.generation),
+                Ok(None) | Err(LoadError::Damaged) => {}
+                Err(LoadError::Store(error)) => return Err(error.into()),
+            }
+        }
+        Ok(latest)
+    }
+
+    /// The table was larger: rooms beyond its end take free places, without their sessions. What is stored of them there is
+    /// written over before the device's record forgets that there were places.
+    fn take_in_surplus(&mut self) -> Result<(), OpenError> {
+        let capacity = self.rooms.capacity();
+        for slot in (0..=u16::MAX).take(self.stored_places()).skip(capacity) {
+            let mut bytes = [0; ROOM_RECORD_LENGTH];
+            let Some(Ok(RoomRecord { room: Some(stored), sessions_made })) =
+                load_room(&mut self.persistence, slot, &mut bytes)?
+            else {
+                continue;
+            };
+            let known = self.rooms.find(stored.id).is_some(); // by a cut right here, the last time
+            match self.rooms.find_or_insert(stored.id).and_then(|slot| self.rooms.place(slot)) {
+                Some(mut place) if !known => {
+                    place.room.restore(&stored, &self.config.limits);
+                    place.room.set_unsaved(true);
+                    place.save(&mut self.persistence)?;
+                }
+                Some(_) => {}
+                None => {
+                    self.incomplete = Some(BlockReason::Capacity); // K2
+                    let places = self.stored_places();
+                    self.save_with_places(places)?;
+                }
+            }
+            self.store_free_place(slot, sessions_made.saturating_add(1))?;
+        }
+        Ok(())
+    }
+
+    fn save_with_places(&mut self, places: usize) -> Result<(), OpenError> {
+        let record = DeviceRecord { places: u32::try_from(places).unwrap_or(u32::MAX), ..self.record() };
+        self.stored = None;
+        self.persistence.store(Item::Device, &record.to_bytes())?;
+        self.stored = Some(record);
+        Ok(())
+    }
+}
+
+/// What was found in the store.
+#[derive(Default)]
+struct Findings {
+    /// Something did not check out (B5).
+    damaged: bool,
+    /// There is a record of a place.
+    anything: bool,
+    /// There is a session that is not to come back.
+    void: bool,
+    /// There are rooms beyond the end of the table.
+    surplus: bool,
+}
+
+enum Found {
+    /// No session that would have to come back, or it has.
+    Nothing,
+    /// A session that is not to come back.
+    Void,
+}
+
+/// B3: the larger of the two; `None` when it is unknown.
+fn age_after_restart(usage: &SealedUsage, now: Stamp) -> Option<u64> {
+    if now.setting != usage.created.setting {
+        return None;
+    }
+    let age_ms = now.ms.checked_sub(usage.created.ms)?.max(usage.age_ms);
+    (age_ms <= RESTART_MS).then_some(age_ms)
+}
+
+/// Loads an item; that it is damaged is not an error of the store.
+fn load<'b, S, P: Persistence<S>>(
+    persistence: &mut P,
+    item: Item,
+    buffer: &'b mut [u8],
+) -> Result<Option<Result<&'b [u8], LoadError>>, StoreError> {
+    match persistence.load(item, buffer) {
+        Ok(None) => Ok(None),
+        Ok(Some(length)) => Ok(Some(buffer.get(..length).ok_or(LoadError::Damaged))),
+        Err(StoreError::Damaged) => Ok(Some(Err(LoadError::Damaged))),
+        Err(error) => Err(error),
+    }
+}
+
+/// Loads the record of a place.
+fn load_room<'b, S, P: Persistence<S>>(
+    persistence: &mut P,
+    slot: u16,
+    buffer: &'b mut [u8; ROOM_RECORD_LENGTH],
+) -> Result<Option<Result<RoomRecord<'b>, LoadError>>, StoreError> {
+    let loaded = load(persistence, Item::Room(slot), buffer)?;
+    Ok(loaded.map(|loaded| Ok(RoomRecord::from_bytes(loaded?, slot)?)))
+}
