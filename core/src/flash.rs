@@ -11,24 +11,25 @@
 //! promises neither: the contents of such a page are undefined. What is more, a marker of which too few bits were
 //! programmed counts as not written for the map, which then writes it once more, and many a flash forbids that. So
 //!
-//! - each page has, after what the map sees of it, a mark for "what counts of the next page has been copied to this one", written
-//!   before that page is erased;
+//! - each page has, after what the map sees of it, a mark for "what counts of the next page has been copied to this one",
+//!   written before that page is erased;
 //! - before the first operation, and after one that failed, an erase that such a mark announces is done again, and so is
 //!   that of every page which is not in use and not blank;
 //! - the marker of a full page counts as written as soon as one of its bits is.
 //!
-//! After a power cut at any point every item is therefore the old one or the new one. One thing is left on flash that
-//! programs a page before it erases it: a second power cut, in the midst of erasing the traces of the first, can leave a
-//! page that looks like a full one. That is found, as [`StoreError::Damaged`].
+//! After a power cut at any point every item is therefore the old one or the new one. One thing is left, on flash that
+//! programs a page before it erases it: a second power cut, while the traces of the first are removed, can leave a page
+//! that looks like a full one. That is found, as [`StoreError::Damaged`].
 //!
 //! # What it does not do
 //!
 //! - It does not find an item that went bad after it was stored. Each has a checksum, but the map cannot tell a bit that
-//!   has flipped from a write that was interrupted: it hands out the item's previous version where the log still has it, and
-//!   nothing where it does not. Who has to know the difference must be able to see it in the items.
-//! - It keeps no index in memory. Loading reads every item on the newest page and the pages before it, until
-//!   it has found the one asked for; storing reads the headers of one page; and coming round to a page in use, about once in a page
-//!   of stored items, loads each of its items. The first operation reads all pages that are not in use.
+//!   has flipped from a write that was interrupted: it hands out the item's previous version where the log still has it,
+//!   and nothing where it does not. Who has to know the difference must be able to see it in the items.
+//! - It keeps no index in memory. Loading reads every item on the newest page and the pages before it, until it has found
+//!   the one asked for; storing reads the headers of one page; and coming round to a page in use, which is once for a
+//!   page of stored items, loads each of its items. The first operation reads all pages that are not in use.
+//! - It does not spare the flash when it is full: whoever tries in vain to store an item erases every page.
 //! - It does not encrypt or wipe. What is handed to it is not secret, or is sealed, so neither is the buffer wiped.
 
 use core::fmt;
@@ -335,7 +336,9 @@ impl<F: NorFlash> Pages<F> {
         self.flash.read(self.address(page) + Self::SEEN, &mut bytes.0[..Self::MARK_LENGTH])?;
         let [a, b, c, d, e, f, g, h, ..] = bytes.0;
         let number = u32::from_le_bytes([a, b, c, d]);
-        Ok((number == !u32::from_le_bytes([e, f, g, h])).then_some(number))
+        // These would be a word of zeros and a blank one, which flash may hold that programs before it erases.
+        let possible = number != 0 && number != u32::MAX;
+        Ok((possible && number == !u32::from_le_bytes([e, f, g, h])).then_some(number))
     }
 
     /// The page with the highest mark, and the mark. Its writing was the last, so that page is intact.
@@ -353,7 +356,7 @@ impl<F: NorFlash> Pages<F> {
 
     /// Notes that what counts of the page after this one has been copied to it.
     fn write_mark(&mut self, page: u32) -> Result<(), F::Error> {
-        let number = self.newest_mark()?.map_or(0, |(_, highest)| highest.wrapping_add(1));
+        let number = self.newest_mark()?.map_or(1, |(_, highest)| highest.saturating_add(1));
         let mut bytes = Aligned([0xFF; LONGEST_WORD]);
         bytes.0[..4].copy_from_slice(&number.to_le_bytes());
         bytes.0[4..MARK].copy_from_slice(&(!number).to_le_bytes());

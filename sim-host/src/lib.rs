@@ -8,7 +8,9 @@
 
 pub mod clock;
 pub mod explain;
+pub mod file_store;
 pub mod kiosk;
+pub mod lossy_directory;
 pub mod nor_flash;
 pub mod observer;
 pub mod olm;
