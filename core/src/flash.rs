@@ -335,7 +335,9 @@ impl<F: NorFlash> Pages<F> {
         self.flash.read(self.address(page) + Self::SEEN, &mut bytes.0[..Self::MARK_LENGTH])?;
         let [a, b, c, d, e, f, g, h, ..] = bytes.0;
         let number = u32::from_le_bytes([a, b, c, d]);
-        Ok((number == !u32::from_le_bytes([e, f, g, h])).then_some(number))
+        // These would be a word of zeros and a blank one, which flash may hold that programs before it erases.
+        let possible = number != 0 && number != u32::MAX;
+        Ok((possible && number == !u32::from_le_bytes([e, f, g, h])).then_some(number))
     }
 
     /// The page with the highest mark, and the mark. Its writing was the last, so that page is intact.
@@ -353,7 +355,7 @@ impl<F: NorFlash> Pages<F> {
 
     /// Notes that what counts of the page after this one has been copied to it.
     fn write_mark(&mut self, page: u32) -> Result<(), F::Error> {
-        let number = self.newest_mark()?.map_or(0, |(_, highest)| highest.wrapping_add(1));
+        let number = self.newest_mark()?.map_or(1, |(_, highest)| highest.saturating_add(1));
         let mut bytes = Aligned([0xFF; LONGEST_WORD]);
         bytes.0[..4].copy_from_slice(&number.to_le_bytes());
         bytes.0[4..MARK].copy_from_slice(&(!number).to_le_bytes());
