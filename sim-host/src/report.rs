@@ -173,11 +173,12 @@ impl Display for Report {
         )?;
         writeln!(
             f,
-            "The kiosk restarted {} times ({}); sessions went on {} times after that.",
+            "The kiosk restarted {} times, after which sessions went on {} times, at a loss of {} ratchet indices:",
             grouped(self.restarts.values().sum()),
-            self.restart_counts(),
             grouped(self.sessions_resumed),
+            grouped(self.indices_skipped),
         )?;
+        writeln!(f, "{}.", self.restart_counts())?;
         writeln!(f)?;
         writeln!(f, "{}", self.wear_table())?;
         writeln!(f)?;

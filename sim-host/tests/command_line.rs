@@ -93,6 +93,13 @@ fn an_unknown_scenario_is_wrong_use_and_names_those_there_are() {
 }
 
 #[test]
+fn sessions_cannot_be_stored_no_messages_ahead() {
+    let output = pawl_sim().args(["run", "--reserve", "0"]).assert().code(2).get_output().clone();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("--reserve"), "{message}");
+}
+
+#[test]
 fn a_report_that_cannot_be_written_is_said_before_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("no-such-folder/report.json");
