@@ -492,7 +492,7 @@ mod tests {
                 let mut flash = blank().with_seed(seed).with_torn_erase(torn_erase);
                 flash.cut_after(0);
                 flash.erase(0, 64).unwrap_err();
-                flash.bytes()[..64].iter().any(|byte| *byte == 0)
+                flash.bytes()[..64].contains(&0)
             })
         };
         assert!(outcomes(TornErase::ProgramsBefore));
