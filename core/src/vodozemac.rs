@@ -59,10 +59,11 @@ impl OutboundSession for VodozemacSession {
     }
 }
 
-/// In vodozemac's own encrypted pickle.
+/// In vodozemac's own encrypted pickle, with spaces behind it up to the longest one: a pickle's numbers are written in
+/// decimal, so its length depends on the secret.
 impl StorableSession for VodozemacSession {
-    // A pickle has about 940 bytes; its numbers are written in decimal, so its length is not fixed.
-    const MAX_SECRET_LENGTH: usize = 1_280;
+    // 128 + 32 numbers of three digits and an index of ten make 736 bytes of JSON and 1,014 of pickle.
+    const MAX_SECRET_LENGTH: usize = 1_024;
 
     /// vodozemac moves a session on by encrypting, so this encrypts nothing as often as there are indices to go.
     fn write_secret(&self, message_index: u32, key: &[u8; 32], out: &mut [u8]) -> Option<usize> {
@@ -72,15 +73,19 @@ impl StorableSession for VodozemacSession {
             ahead.encrypt([]);
         }
         let mut pickle = ahead.pickle().encrypt(key);
-        let length = pickle.len();
-        let place = out.get_mut(..length);
-        let fits = place.map(|place| place.copy_from_slice(pickle.as_bytes()));
+        let place = out.get_mut(..Self::MAX_SECRET_LENGTH);
+        let parts = place.and_then(|place| place.split_at_mut_checked(pickle.len()));
+        let length = parts.map(|(place, behind)| {
+            place.copy_from_slice(pickle.as_bytes());
+            behind.fill(b' ');
+            Self::MAX_SECRET_LENGTH
+        });
         pickle.zeroize();
-        fits.map(|()| length)
+        length
     }
 
     fn read_secret(secret: &[u8], key: &[u8; 32]) -> Option<Self> {
-        let pickle = core::str::from_utf8(secret).ok()?;
+        let pickle = core::str::from_utf8(secret).ok()?.trim_end_matches(' ');
         let pickle = GroupSessionPickle::from_encrypted(pickle, key).ok()?;
         Some(VodozemacSession(GroupSession::from_pickle(pickle)))
     }

@@ -1,8 +1,8 @@
 //! Drives pawl-core through simulated weeks in seconds, with real Olm and Megolm sessions.
 //!
-//! A [`scenario`] says what happens; the [`simulation`] makes it happen to a [`kiosk`] that is built on the core and
-//! to [receiving devices](receiver) that decrypt whatever it sends; an [`observer`] that shares no code with the core
-//! judges the bytes; a [`report`] says what came of it.
+//! A [`scenario`] says what happens; the [`simulation`] makes it happen to a [`kiosk`] that is built on the core, whose
+//! [`power`] goes off now and then, and to [receiving devices](receiver) that decrypt whatever it sends; an [`observer`]
+//! that shares no code with the core judges the bytes; a [`report`] says what came of it.
 
 #![forbid(unsafe_code)]
 
@@ -15,6 +15,7 @@ pub mod nor_flash;
 pub mod observer;
 pub mod olm;
 pub mod parts;
+pub mod power;
 pub mod powercut;
 pub mod receiver;
 pub mod report;

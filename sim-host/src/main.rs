@@ -4,16 +4,17 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use pawl_sim_host::parts::SoundParts;
+use pawl_core::DEFAULT_RESERVATION;
 use pawl_sim_host::report::Report;
 use pawl_sim_host::scenario::{HOUR_MS, Scenario};
-use pawl_sim_host::simulation;
+use pawl_sim_host::simulation::{self, Plan};
 use pawl_sim_host::{explain, powercut, trace};
 
 /// Runs a Matrix kiosk through simulated weeks in seconds, with real Olm and Megolm sessions.
@@ -59,6 +60,9 @@ struct RunArguments {
     /// The seed of everything random but the keys: one seed, one report (`wall_ms` apart).
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// How many messages ahead sessions are stored: after a power cut, up to as many are lost to a session's limit.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_RESERVATION)]
+    reserve: NonZeroU32,
     /// Prints neither progress nor summary.
     #[arg(long)]
     quiet: bool,
@@ -109,8 +113,8 @@ fn run_with_progress(scenario: &Scenario, arguments: &RunArguments) -> Report {
     let template = "{msg} {bar:40} {percent:>3} %, {eta} left";
     bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_message(scenario.name);
-    let report =
-        simulation::run(scenario, arguments.seed, SoundParts, |at_ms| bar.set_position(at_ms / HOUR_MS));
+    let plan = Plan { scenario, seed: arguments.seed, reserve: arguments.reserve };
+    let report = simulation::run_and_measure_wear(&plan, |at_ms| bar.set_position(at_ms / HOUR_MS));
     bar.finish_and_clear();
     report
 }

@@ -7,6 +7,9 @@
 //! index out of each ciphertext with vodozemac. It decides nothing for the device, and does not decrypt: whether
 //! the receiving devices could is reported to it.
 //!
+//! What it knows of a session is its own, so it goes on over a restart of the device. Of restarts it knows what
+//! everybody can see: that there was one, and whether the device's clock lost the time meanwhile (B3).
+//!
 //! Its memory grows with rooms and sessions, not with messages.
 
 use std::borrow::Cow;
@@ -24,7 +27,7 @@ use vodozemac::megolm::MegolmMessage;
 const MEGOLM_ALGORITHM: &str = "m.megolm.v1.aes-sha2";
 
 /// How many violations are kept in full. All are counted.
-const VIOLATIONS_KEPT: usize = 1_000;
+pub(crate) const VIOLATIONS_KEPT: usize = 1_000;
 
 /// Watches one sending device. Calls come in the order in which things happen, with true time in milliseconds
 /// since any fixed moment.
@@ -35,6 +38,9 @@ pub struct Observer {
     sessions: Vec<Session>,
     /// By session ID, in all rooms.
     session_numbers: HashMap<Box<str>, usize>,
+    restarts: u64,
+    sessions_resumed: u64,
+    indices_skipped: u64,
     violations: Vec<Violation>,
     counts: BTreeMap<ViolationKind, u64>,
 }
@@ -48,6 +54,9 @@ impl Observer {
             room_numbers: HashMap::new(),
             sessions: Vec::new(),
             session_numbers: HashMap::new(),
+            restarts: 0,
+            sessions_resumed: 0,
+            indices_skipped: 0,
             violations: Vec::new(),
             counts: BTreeMap::new(),
         }
@@ -71,6 +80,20 @@ impl Observer {
         let number = self.room_number(room);
         self.rooms[number].rotation_events += 1;
         self.rooms[number].last_rotation_event = Some((at_ms, why));
+    }
+
+    /// The device was off, and is on again.
+    pub fn restarted(&mut self) {
+        self.restarts += 1;
+    }
+
+    /// The device came back without knowing for how long it was off. It cannot know how old the sessions are that it had,
+    /// so none of them may be used again (B3). `why` is named in the violations that follow from it.
+    pub fn time_lost(&mut self, at_ms: u64, why: &'static str) {
+        for room in &mut self.rooms {
+            room.rotation_events += 1;
+            room.last_rotation_event = Some((at_ms, why));
+        }
     }
 
     /// A receiving device decrypted the room key of this session. A session is taken to be born at the earlier
@@ -164,6 +187,16 @@ impl Observer {
         self.counts.values().sum()
     }
 
+    /// How often a session that had carried messages before a restart carried one after it.
+    pub fn sessions_resumed(&self) -> u64 {
+        self.sessions_resumed
+    }
+
+    /// How many ratchet indices no message had, between two messages of one session.
+    pub fn indices_skipped(&self) -> u64 {
+        self.indices_skipped
+    }
+
     /// Each room that anything was reported of, in the order they came up.
     pub fn rooms(&self) -> impl Iterator<Item = RoomSummary<'_>> {
         self.rooms.iter().map(Room::summary)
@@ -207,6 +240,7 @@ impl Observer {
             born_ms: at_ms,
             messages: 0,
             last_index: None,
+            restarts: self.restarts,
             rotation_events: self.rooms[room].rotation_events,
         });
         self.session_numbers.insert(session_id.into(), number);
@@ -283,6 +317,13 @@ impl Observer {
 
     fn count_message(&mut self, at_ms: u64, room: usize, session: usize, index: u32) {
         let session = &mut self.sessions[session];
+        if session.messages > 0 && session.restarts < self.restarts {
+            self.sessions_resumed += 1;
+        }
+        session.restarts = self.restarts;
+        if let Some(between) = session.last_index.and_then(|last| index.checked_sub(last)?.checked_sub(1)) {
+            self.indices_skipped += u64::from(between);
+        }
         session.messages += 1;
         session.last_index = session.last_index.max(Some(index));
 
@@ -497,6 +538,8 @@ struct Session {
     messages: u64,
     /// Indices only ever rise, so the greatest one tells of a reuse.
     last_index: Option<u32>,
+    /// How many restarts there had been at its last message.
+    restarts: u64,
     /// How many events that end sessions its room had had when it was born.
     rotation_events: u64,
 }
@@ -855,6 +898,37 @@ mod tests {
             observer.megolm_message(1, ROOM, "session", index);
         }
         assert_eq!(observer.violations(), []);
+    }
+
+    #[test]
+    fn over_a_restart_a_session_goes_on_with_what_it_has_carried() {
+        let mut observer = observer_of_encrypted_room();
+        observer.megolm_message(1, ROOM, "session", 0);
+        observer.megolm_message(2, ROOM, "session", 1);
+        observer.restarted();
+        observer.megolm_message(3, ROOM, "session", 16);
+        observer.megolm_message(4, ROOM, "session", 17);
+        observer.megolm_message(5, ROOM, "other session", 0);
+        assert_eq!(observer.violations(), []);
+        assert_eq!((observer.sessions_resumed(), observer.indices_skipped()), (1, 14));
+        observer.restarted();
+        observer.megolm_message(6, ROOM, "session", 16);
+        assert_eq!(observer.kinds(), [ViolationKind::RatchetIndexReused]);
+        assert_eq!(observer.room(ROOM).unwrap().most_messages_in_a_session, 5);
+    }
+
+    #[test]
+    fn a_session_from_before_the_time_was_lost_is_a_violation() {
+        let mut observer = observer_of_encrypted_room();
+        observer.encryption_event(OTHER_ROOM, USABLE);
+        observer.megolm_message(1, ROOM, "session", 0);
+        observer.restarted();
+        observer.time_lost(2, "the clock was set");
+        observer.megolm_message(3, OTHER_ROOM, "new session", 0);
+        observer.megolm_message(3, ROOM, "newer session", 0);
+        assert_eq!(observer.violations(), []);
+        observer.megolm_message(4, ROOM, "session", 1);
+        assert_eq!(observer.kinds(), [ViolationKind::SessionSurvivedRotationEvent]);
     }
 
     #[test]

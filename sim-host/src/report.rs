@@ -6,7 +6,7 @@ use std::fmt::{self, Display};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
-use crate::observer::{Settings, Violation};
+use crate::observer::{Settings, VIOLATIONS_KEPT, Violation};
 use crate::units::{grouped, messages, rough_duration};
 
 /// A run's figures. Those about messages, sessions and violations are what the observer saw, not what the kiosk says.
@@ -16,6 +16,8 @@ pub struct Report {
     pub scenario: String,
     /// The seed of everything random but the keys.
     pub seed: u64,
+    /// How many messages ahead sessions were stored.
+    pub reserve: u32,
     /// Virtual time that passed, in milliseconds.
     pub simulated_ms: u64,
     /// Rooms the kiosk sends to.
@@ -50,6 +52,16 @@ pub struct Report {
     pub index_reuses: u64,
     /// How often the core was asked what a message needs.
     pub rotation_checks: u64,
+    /// How often the kiosk restarted, by how that came about.
+    pub restarts: BTreeMap<&'static str, u64>,
+    /// How often a session carried a message again for the first time after a restart.
+    pub sessions_resumed: u64,
+    /// Ratchet indices that no message had, between two messages of one session.
+    pub indices_skipped: u64,
+    /// Records that were stored in flash, sealed sessions included.
+    pub records_stored: u64,
+    /// What storing cost the flash, by how far ahead sessions are stored.
+    pub wear: Vec<Wear>,
     /// How many violations there were.
     pub violation_count: u64,
     /// The first 1,000 of them.
@@ -84,7 +96,32 @@ pub struct RoomReport {
     pub max_session_age_ms: u64,
 }
 
+/// What storing costs the flash, for 1,000 messages that go out encrypted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Wear {
+    /// How many messages ahead sessions are stored.
+    pub reserve: u32,
+    /// Records that are stored, sealed sessions included.
+    pub records_per_1000_messages: u64,
+    /// Words of flash that are written.
+    pub words_written_per_1000_messages: u64,
+    /// Words of flash that are erased, a page at a time.
+    pub words_erased_per_1000_messages: u64,
+}
+
 impl Report {
+    /// Takes in what another run wore and did wrong.
+    pub(crate) fn add(&mut self, other: Report) {
+        self.wear.extend(other.wear);
+        self.violation_count += other.violation_count;
+        self.index_reuses += other.index_reuses;
+        let room_left = VIOLATIONS_KEPT.saturating_sub(self.violations.len());
+        self.violations.extend(other.violations.into_iter().take(room_left).map(|mut violation| {
+            violation.detail = format!("{} (sessions stored {} ahead)", violation.detail, other.reserve);
+            violation
+        }));
+    }
+
     /// Whether the kiosk kept to the rules.
     #[must_use]
     pub fn is_clean(&self) -> bool {
@@ -134,6 +171,17 @@ impl Display for Report {
             grouped(self.undecryptable),
             grouped(self.index_reuses),
         )?;
+        writeln!(
+            f,
+            "The kiosk restarted {} times, after which sessions went on {} times, at a loss of {} ratchet indices:",
+            grouped(self.restarts.values().sum()),
+            grouped(self.sessions_resumed),
+            grouped(self.indices_skipped),
+        )?;
+        writeln!(f, "{}.", self.restart_counts())?;
+        writeln!(f)?;
+        writeln!(f, "{}", self.wear_table())?;
+        writeln!(f)?;
         if self.is_clean() {
             write!(f, "No violation.")
         } else {
@@ -182,6 +230,37 @@ impl Report {
             ]);
         }
         for column in [2, 3, 5, 6] {
+            if let Some(column) = table.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        table
+    }
+}
+
+impl Report {
+    fn restart_counts(&self) -> String {
+        let counts = self.restarts.iter().filter(|(_, count)| **count > 0);
+        let counts: Vec<String> = counts.map(|(kind, count)| format!("{kind} {}", grouped(*count))).collect();
+        counts.join(", ")
+    }
+
+    fn wear_table(&self) -> Table {
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        if !table.is_tty() {
+            table.set_width(WIDTH_ELSEWHERE);
+        }
+        table.set_header(["flash, for 1,000 messages", "records stored", "words written", "words erased"]);
+        for wear in &self.wear {
+            table.add_row([
+                format!("sessions stored {} ahead", messages(wear.reserve.into())),
+                grouped(wear.records_per_1000_messages),
+                grouped(wear.words_written_per_1000_messages),
+                grouped(wear.words_erased_per_1000_messages),
+            ]);
+        }
+        for column in [1, 2, 3] {
             if let Some(column) = table.column_mut(column) {
                 column.set_cell_alignment(CellAlignment::Right);
             }

@@ -1,4 +1,4 @@
-//! What happens to a kiosk: its rooms, their settings, its traffic, and the people who come and go.
+//! What happens to a kiosk: its rooms, their settings, its traffic, the people who come and go, and its power.
 
 /// A second of virtual time, in milliseconds.
 pub const SECOND_MS: u64 = 1_000;
@@ -20,6 +20,70 @@ pub struct Scenario {
     pub duration_ms: u64,
     /// The rooms that the kiosk sends to.
     pub rooms: Vec<RoomPlan>,
+    /// When the kiosk restarts. One that falls into another does not happen.
+    pub outages: Vec<Outage>,
+}
+
+/// A restart of the kiosk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outage {
+    /// When it is due.
+    pub at_ms: u64,
+    /// How it comes about.
+    pub kind: OutageKind,
+    /// For how long the kiosk is off.
+    pub off_ms: u64,
+}
+
+/// How a restart comes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OutageKind {
+    /// It is announced, and the kiosk stores what it knows.
+    Clean,
+    /// The power is cut while the kiosk does nothing.
+    PowerCut,
+    /// The power is cut in the midst of the next write to flash.
+    PowerCutInWrite,
+    /// The power is cut while the next room key is being shared.
+    PowerCutInShare,
+    /// As a power cut, for long enough that sessions grow too old.
+    PowerOff,
+    /// As a power cut, and meanwhile the real-time clock is set to another time. Then the power is cut once more, in the
+    /// midst of what the kiosk stores for that reason when it starts.
+    ClockSet,
+    /// That second cut. It is not planned by itself.
+    PowerCutInStart,
+    /// As a power cut, and meanwhile the real-time clock's battery fails; it is set an hour after the start.
+    ClockDead,
+}
+
+impl OutageKind {
+    /// All of them.
+    pub const ALL: [OutageKind; 8] = [
+        OutageKind::Clean,
+        OutageKind::PowerCut,
+        OutageKind::PowerCutInWrite,
+        OutageKind::PowerCutInShare,
+        OutageKind::PowerOff,
+        OutageKind::ClockSet,
+        OutageKind::PowerCutInStart,
+        OutageKind::ClockDead,
+    ];
+
+    /// The name that it has in a report.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            OutageKind::Clean => "clean",
+            OutageKind::PowerCut => "power_cut",
+            OutageKind::PowerCutInWrite => "power_cut_in_write",
+            OutageKind::PowerCutInShare => "power_cut_in_share",
+            OutageKind::PowerOff => "power_off",
+            OutageKind::ClockSet => "clock_set",
+            OutageKind::PowerCutInStart => "power_cut_in_start",
+            OutageKind::ClockDead => "clock_dead",
+        }
+    }
 }
 
 /// A room and what happens in it.
@@ -77,7 +141,7 @@ impl Scenario {
     }
 
     /// The default: four weeks of a kiosk in thirteen rooms, whose settings are as real software writes them and as
-    /// they go wrong.
+    /// they go wrong, and which restarts now and then.
     #[must_use]
     pub fn kiosk_month() -> Self {
         let half_way = 2 * WEEK_MS;
@@ -145,8 +209,45 @@ impl Scenario {
                 .encrypted_at(half_way, ALGORITHM_ALONE)
                 .with_people_coming_and_going(8),
             ],
+            outages: kiosk_month_outages(),
         }
     }
+}
+
+/// A few of each kind, some of them right after something has happened, which is then delivered again.
+fn kiosk_month_outages() -> Vec<Outage> {
+    use OutageKind::{Clean, ClockDead, ClockSet, PowerCut, PowerCutInShare, PowerCutInWrite, PowerOff};
+    let on_day = |day, (hour, minute), kind, off_ms| Outage {
+        at_ms: day * DAY_MS + hour * HOUR_MS + minute * MINUTE_MS,
+        kind,
+        off_ms,
+    };
+    let (moment, boot) = (4 * SECOND_MS, 30 * SECOND_MS);
+    vec![
+        on_day(1, (9, 41), PowerCut, moment),
+        on_day(2, (14, 0), Clean, boot),
+        on_day(2, (16, 30), PowerCutInWrite, moment),
+        on_day(3, (8, 0), PowerCutInShare, moment),
+        on_day(5, (3, 0), Clean, boot),
+        on_day(6, (10, 40), PowerCut, moment),
+        on_day(7, (12, 0), PowerOff, 30 * HOUR_MS),
+        on_day(10, (11, 15), ClockSet, 2 * MINUTE_MS),
+        on_day(12, (10, 19), PowerCut, moment),
+        on_day(13, (2, 30), Clean, boot),
+        on_day(13, (23, 59), PowerCutInWrite, moment),
+        on_day(15, (9, 0), ClockDead, 10 * MINUTE_MS),
+        on_day(15, (11, 30), PowerCut, moment),
+        on_day(16, (17, 0), PowerCutInShare, moment),
+        on_day(17, (11, 20), PowerCut, moment),
+        on_day(18, (10, 17), PowerCutInWrite, moment),
+        on_day(19, (20, 0), PowerOff, 50 * HOUR_MS),
+        on_day(22, (4, 0), Clean, boot),
+        on_day(23, (10, 0), ClockSet, 2 * MINUTE_MS),
+        on_day(24, (13, 0), PowerCut, moment),
+        on_day(25, (9, 0), ClockDead, 10 * MINUTE_MS),
+        on_day(26, (16, 0), PowerCutInWrite, moment),
+        on_day(27, (8, 0), Clean, boot),
+    ]
 }
 
 const SPECIFICATION_EXAMPLE: &str = r#"{

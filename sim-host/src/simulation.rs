@@ -3,33 +3,41 @@
 //! The kiosk is told of what happens and sends what it has to send; what it emits reaches every receiving device of
 //! the room at once, and the [observer](crate::observer) sees all of it. Sharing a room key takes a while and now and
 //! then fails; messages wait for it in the order in which they came.
+//!
+//! Now and then the kiosk [restarts](crate::scenario::OutageKind). While it is off it makes no messages, and the homeserver
+//! keeps what happens; a share that was under way is lost; messages that wait are in a queue of the application's that
+//! outlives the restart. The application stores its sync token on the hour and before an announced restart, so what
+//! was delivered since then is delivered again, before anything is sent (K5).
+
+mod account;
+mod life;
+mod sync;
+mod wear;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::num::NonZeroU32;
+use std::ops::Range;
 use std::time::Instant;
 
-use pawl_core::membership::{Membership, PreviousMembership};
-use pawl_core::rotation::RotationReason;
-use pawl_core::{RoomId, RoomStorage, ShareRequest};
+use pawl_core::{DEFAULT_RESERVATION, RoomId, ShareRequest};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::kiosk::{Attempt, Kiosk, Storage};
-use crate::observer::{Limits, Observer, PlainEvent, ViolationKind};
+use crate::kiosk::{Kiosk, PowerFailed};
+use crate::observer::{Limits, Observer};
 use crate::olm::Identity;
 use crate::parts::Parts;
+use crate::power::Memory;
 use crate::receiver::Receiver;
-use crate::report::{Report, RoomReport};
-use crate::scenario::{DAY_MS, HOUR_MS, Happening, RoomPlan, Scenario, Traffic};
+use crate::report::Report;
+use crate::scenario::{
+    DAY_MS, HOUR_MS, Happening, Outage, OutageKind, RoomPlan, SECOND_MS, Scenario, Traffic,
+};
 
-/// How long sharing a room key takes, at least and at most, in milliseconds: requests to a homeserver.
-const SHARE_MS: (u64, u64) = (200, 2_000);
-
-/// After how long a share that failed is given up, in milliseconds.
-const SHARE_TIMEOUT_MS: u64 = 10_000;
-
-/// One share in so many fails.
-const SHARES_A_FAILURE: u32 = 40;
+use self::life::Life;
+use self::sync::{Delivery, Sync};
+pub use self::wear::run_and_measure_wear;
 
 /// The time between two messages of a burst, at least and at most, in milliseconds.
 const BURST_INTERVAL_MS: (u64, u64) = (20, 400);
@@ -37,14 +45,45 @@ const BURST_INTERVAL_MS: (u64, u64) = (20, 400);
 /// Receiving devices keep this many sessions a room, the newest.
 const SESSIONS_KEPT: usize = 4;
 
-/// Runs a scenario with a kiosk built of `parts`. The seed decides everything but the keys, which are random, so two
-/// runs with one seed have the same report, `wall_ms` apart. `progress` is told the virtual time now and then.
-pub fn run<P: Parts>(scenario: &Scenario, seed: u64, parts: P, progress: impl FnMut(u64)) -> Report {
+/// How many words of flash are written before the power is cut in the midst of a write. The first words of an item
+/// depend on the random keys that are in it, as does the last one: what is left of them must not decide what a run comes to.
+const CUT_WORDS: Range<u64> = 4..64;
+
+/// The same where the kiosk, when it starts, stores a record for every room that has a session.
+const CUT_IN_START_WORDS: Range<u64> = 4..600;
+
+/// For how long the kiosk is off after a power cut that nobody planned.
+const UNPLANNED_OFF_MS: u64 = 4 * SECOND_MS;
+
+/// After how long a real-time clock that lost the time is set, counted from the start.
+const RTC_SET_AFTER_MS: u64 = HOUR_MS;
+
+/// What is run.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'s> {
+    /// What happens.
+    pub scenario: &'s Scenario,
+    /// The seed decides everything but the keys, which are random, so two runs with one seed have the same report,
+    /// `wall_ms` apart.
+    pub seed: u64,
+    /// How many messages ahead sessions are stored: R of B2.
+    pub reserve: NonZeroU32,
+}
+
+impl<'s> Plan<'s> {
+    /// With the reservation that the core has unless told otherwise.
+    #[must_use]
+    pub fn new(scenario: &'s Scenario, seed: u64) -> Self {
+        Plan { scenario, seed, reserve: DEFAULT_RESERVATION }
+    }
+}
+
+/// Runs a plan with a kiosk built of `parts`. `progress` is told the virtual time now and then.
+pub fn run<P: Parts>(plan: &Plan<'_>, parts: P, mut progress: impl FnMut(u64)) -> Report {
     let started = Instant::now();
-    let mut storage: Storage<P> = RoomStorage::new();
-    let mut simulation = Simulation::new(scenario, seed, parts, &mut storage);
-    simulation.run(progress);
-    simulation.report(started)
+    let mut world = World::new(plan, parts, true, &mut progress);
+    world.run();
+    world.report(started)
 }
 
 /// What is due at a certain time. Events of one time happen in the order in which they were scheduled.
@@ -54,7 +93,25 @@ enum Due {
     Telemetry { room: usize },
     DayBegins { room: usize },
     BurstMessage { room: usize, left: u32 },
-    ShareEnds { room: usize },
+    ShareEnds { room: usize, number: u64 },
+    Outage { number: usize },
+    CutInShare,
+}
+
+/// What a kiosk that is on has to do now.
+enum Task {
+    Message {
+        room: usize,
+        what: &'static str,
+    },
+    Sync,
+    ShareEnds {
+        room: usize,
+        number: u64,
+    },
+    Outage(Outage),
+    /// The power is cut, as was planned for this share.
+    CutInShare(Outage),
 }
 
 /// A room as the simulation keeps it.
@@ -66,9 +123,19 @@ struct Room<'s> {
     receivers_made: usize,
     /// Contents that wait to be sent, oldest first.
     outbox: VecDeque<Vec<u8>>,
-    /// The share that is under way, and whether it succeeds.
-    sharing: Option<(ShareRequest, bool)>,
+    /// The share that is under way.
+    sharing: Option<Sharing>,
     counts: Counts,
+}
+
+/// A room key that is being shared.
+struct Sharing {
+    request: ShareRequest,
+    /// No two shares have the same.
+    number: u64,
+    succeeds: bool,
+    /// The devices that get it when the share ends.
+    waiting: Vec<String>,
 }
 
 /// What the kiosk did in one room.
@@ -84,33 +151,66 @@ struct Counts {
     decrypted: u64,
 }
 
-struct Simulation<'s, 'k, P: Parts> {
+/// Everything but the device that runs.
+struct World<'s, P: Parts> {
     scenario: &'s Scenario,
     seed: u64,
-    random: ChaCha8Rng,
+    reserve: NonZeroU32,
+    progress: &'s mut dyn FnMut(u64),
+    /// Randomness of its own for what the kiosk sends, which so is the same whatever becomes of it, ...
+    traffic: ChaCha8Rng,
+    /// ... for the shares of room keys ...
+    network: ChaCha8Rng,
+    /// ... and for power cuts.
+    power: ChaCha8Rng,
     now_ms: u64,
     queue: BinaryHeap<Reverse<(u64, u64, Due)>>,
     scheduled: u64,
-    kiosk: Kiosk<'k, P>,
+    kiosk: Kiosk<P>,
     rooms: Vec<Room<'s>>,
+    /// Whether there is anybody in the rooms.
+    with_receivers: bool,
+    sync: Sync,
+    shares: u64,
+    /// The outage that comes about when the power fails in a write.
+    cut_in_write: Option<Outage>,
+    /// The outage that comes about in the next share.
+    cut_in_share: Option<Outage>,
+    restarts: BTreeMap<OutageKind, u64>,
     observer: Observer,
 }
 
-impl<'s, 'k, P: Parts> Simulation<'s, 'k, P> {
-    fn new(scenario: &'s Scenario, seed: u64, parts: P, storage: &'k mut Storage<P>) -> Self {
-        let mut simulation = Simulation {
+impl<'s, P: Parts> World<'s, P> {
+    fn new(plan: &Plan<'s>, parts: P, with_receivers: bool, progress: &'s mut dyn FnMut(u64)) -> Self {
+        let &Plan { scenario, seed, reserve } = plan;
+        let random = |stream| {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            random.set_stream(stream);
+            random
+        };
+        let mut world = World {
             scenario,
             seed,
-            random: ChaCha8Rng::seed_from_u64(seed),
+            reserve,
+            progress,
+            traffic: random(0),
+            network: random(1),
+            power: random(2),
             now_ms: 0,
             queue: BinaryHeap::new(),
             scheduled: 0,
-            kiosk: Kiosk::new(parts, storage),
+            kiosk: Kiosk::new(parts, reserve, seed),
             rooms: Vec::new(),
+            with_receivers,
+            sync: Sync::default(),
+            shares: 0,
+            cut_in_write: None,
+            cut_in_share: None,
+            restarts: OutageKind::ALL.map(|kind| (kind, 0)).into(),
             observer: Observer::new(Limits::default()),
         };
         for (place, plan) in scenario.rooms.iter().enumerate() {
-            simulation.rooms.push(Room {
+            world.rooms.push(Room {
                 plan,
                 id: RoomId::new(&plan.id).expect("a scenario's room IDs are short"),
                 receivers: Vec::new(),
@@ -120,66 +220,141 @@ impl<'s, 'k, P: Parts> Simulation<'s, 'k, P> {
                 counts: Counts::default(),
             });
             for _ in 0..plan.receivers {
-                simulation.add_receiver(place);
+                world.add_receiver(place);
             }
+            world.schedule_room(place);
         }
-        simulation.first_sync();
-        simulation
+        for (number, outage) in scenario.outages.iter().enumerate() {
+            world.schedule(outage.at_ms, Due::Outage { number });
+        }
+        world
     }
 
-    /// The kiosk is told the state of every room it is in (K4), and from then on what happens.
-    fn first_sync(&mut self) {
-        self.kiosk.core().begin_resync();
-        for room in 0..self.rooms.len() {
-            for number in 0..self.rooms[room].plan.happenings.len() {
-                match self.rooms[room].plan.happenings[number] {
-                    (0, happening) => self.happen(room, happening),
-                    (at_ms, _) => self.schedule(at_ms, Due::Happening { room, number }),
-                }
+    /// What is so from the start the kiosk learns by its first sync; the rest happens when it is due.
+    fn schedule_room(&mut self, room: usize) {
+        for (number, (at_ms, happening)) in self.rooms[room].plan.happenings.iter().enumerate() {
+            if *at_ms == 0 {
+                self.comes_about(room, *happening);
+            } else {
+                self.schedule(*at_ms, Due::Happening { room, number });
             }
-            self.schedule(0, Due::DayBegins { room });
-            self.schedule_telemetry(room);
         }
-        self.kiosk.core().end_resync().expect("the kiosk has a place for every room of a scenario");
+        self.schedule(0, Due::DayBegins { room });
+        self.schedule_telemetry(room);
     }
 
-    fn run(&mut self, mut progress: impl FnMut(u64)) {
-        while let Some(Reverse((at_ms, _, due))) = self.queue.pop() {
-            if at_ms >= self.scenario.duration_ms {
+    /// One life of the kiosk after the other.
+    fn run(&mut self) {
+        let mut memory = Memory::new();
+        loop {
+            let outage = match Life::live(self, &mut memory) {
+                Ok(None) => break,
+                Ok(Some(outage)) => outage,
+                Err(PowerFailed) => self.cut_in_write.take().expect("the power fails when it is to be cut"),
+            };
+            if !self.stay_off(outage) {
                 break;
             }
-            if at_ms / HOUR_MS != self.now_ms / HOUR_MS {
-                progress(at_ms);
-            }
-            self.now_ms = at_ms;
-            match due {
-                Due::Happening { room, number } => {
-                    let (_, happening) = self.rooms[room].plan.happenings[number];
-                    self.happen(room, happening);
-                }
-                Due::Telemetry { room } => {
-                    self.new_message(room, "telemetry");
-                    self.schedule_telemetry(room);
-                }
-                Due::DayBegins { room } => self.schedule_bursts(room),
-                Due::BurstMessage { room, left } => self.burst_message(room, left),
-                Due::ShareEnds { room } => self.share_ends(room),
-            }
         }
-        progress(self.scenario.duration_ms);
+        (self.progress)(self.scenario.duration_ms);
     }
+
+    /// The power is off. Returns whether it is on again before the scenario is over.
+    fn stay_off(&mut self, Outage { kind, off_ms, .. }: Outage) -> bool {
+        *self.restarts.entry(kind).or_default() += 1;
+        (self.cut_in_write, self.cut_in_share) = (None, None);
+        self.kiosk.switched_off(self.now_ms);
+        self.sync.go_back_to_token(self.now_ms);
+        for room in &mut self.rooms {
+            room.sharing = None;
+        }
+        let boot_ms = self.now_ms + off_ms;
+        let over = boot_ms >= self.scenario.duration_ms;
+        // What comes due meanwhile concerns no device that runs.
+        while self.next_task(boot_ms.min(self.scenario.duration_ms)).is_some() {}
+        if over {
+            return false;
+        }
+        self.now_ms = boot_ms;
+        self.observer.restarted();
+        match kind {
+            OutageKind::ClockSet => {
+                self.kiosk.set_rtc();
+                self.observer.time_lost(boot_ms, "the clock was set anew");
+                self.cut_in_write(CUT_IN_START_WORDS, OutageKind::PowerCutInStart, UNPLANNED_OFF_MS);
+            }
+            OutageKind::ClockDead => {
+                self.kiosk.rtc_loses_time_until(boot_ms + RTC_SET_AFTER_MS);
+                self.observer.time_lost(boot_ms, "the clock's battery was flat");
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// The power will be cut in the midst of a write, that many words from now.
+    fn cut_in_write(&mut self, words: Range<u64>, kind: OutageKind, off_ms: u64) {
+        let words = self.power.random_range(words);
+        self.kiosk.chip().with(|flash| flash.cut_after(words));
+        self.cut_in_write = Some(Outage { at_ms: self.now_ms, kind, off_ms });
+    }
+
+    // ---- what is due ----
 
     fn schedule(&mut self, at_ms: u64, due: Due) {
         self.scheduled += 1;
         self.queue.push(Reverse((at_ms, self.scheduled, due)));
     }
 
-    // ---- what the kiosk has to send ----
+    fn next_before(&mut self, until_ms: u64) -> Option<(u64, Due)> {
+        let Reverse((at_ms, ..)) = self.queue.peek()?;
+        if *at_ms >= until_ms {
+            return None;
+        }
+        let Reverse((at_ms, _, due)) = self.queue.pop()?;
+        Some((at_ms, due))
+    }
+
+    /// Time goes on to the next thing before `until_ms` that a kiosk which is on has to do something about.
+    fn next_task(&mut self, until_ms: u64) -> Option<Task> {
+        while let Some((at_ms, due)) = self.next_before(until_ms) {
+            if at_ms / HOUR_MS != self.now_ms / HOUR_MS {
+                (self.progress)(at_ms);
+            }
+            self.now_ms = at_ms;
+            return Some(match due {
+                Due::Happening { room, number } => {
+                    let (_, happening) = self.rooms[room].plan.happenings[number];
+                    self.sync.waiting.push_back(Delivery { room, happening, again: false });
+                    Task::Sync
+                }
+                Due::Telemetry { room } => {
+                    self.schedule_telemetry(room);
+                    Task::Message { room, what: "telemetry" }
+                }
+                Due::DayBegins { room } => {
+                    self.schedule_bursts(room);
+                    continue;
+                }
+                Due::BurstMessage { room, left } => {
+                    self.schedule_rest_of_burst(room, left);
+                    Task::Message { room, what: "event" }
+                }
+                Due::ShareEnds { room, number } => Task::ShareEnds { room, number },
+                Due::Outage { number } => Task::Outage(self.scenario.outages[number]),
+                Due::CutInShare => match self.cut_in_share.take() {
+                    Some(outage) => Task::CutInShare(outage),
+                    None => continue,
+                },
+            });
+        }
+        None
+    }
 
     /// The next telemetry, within a tenth of its usual interval; by night it is rarer, until the day begins.
     fn schedule_telemetry(&mut self, room: usize) {
         let every_ms = self.rooms[room].plan.traffic.telemetry_every_ms;
-        let mut interval_ms = self.random.random_range(every_ms - every_ms / 10..=every_ms + every_ms / 10);
+        let mut interval_ms = self.traffic.random_range(every_ms - every_ms / 10..=every_ms + every_ms / 10);
         let time_of_day_ms = self.now_ms % DAY_MS;
         if !(6 * HOUR_MS..22 * HOUR_MS).contains(&time_of_day_ms) {
             let until_day_ms = (DAY_MS + 6 * HOUR_MS - time_of_day_ms) % DAY_MS;
@@ -191,193 +366,58 @@ impl<'s, 'k, P: Parts> Simulation<'s, 'k, P> {
     fn schedule_bursts(&mut self, room: usize) {
         let Traffic { bursts_a_day, burst_messages: (fewest, most), .. } = self.rooms[room].plan.traffic;
         for _ in 0..bursts_a_day {
-            let at_ms = self.now_ms + self.random.random_range(6 * HOUR_MS..22 * HOUR_MS);
-            let left = self.random.random_range(fewest..=most);
+            let at_ms = self.now_ms + self.traffic.random_range(6 * HOUR_MS..22 * HOUR_MS);
+            let left = self.traffic.random_range(fewest..=most);
             self.schedule(at_ms, Due::BurstMessage { room, left });
         }
         self.schedule(self.now_ms + DAY_MS, Due::DayBegins { room });
     }
 
-    fn burst_message(&mut self, room: usize, left: u32) {
-        self.new_message(room, "event");
+    fn schedule_rest_of_burst(&mut self, room: usize, left: u32) {
         if left > 1 {
             let (least, most) = BURST_INTERVAL_MS;
-            let interval_ms = self.random.random_range(least..=most);
+            let interval_ms = self.traffic.random_range(least..=most);
             self.schedule(self.now_ms + interval_ms, Due::BurstMessage { room, left: left - 1 });
         }
     }
 
-    fn new_message(&mut self, room: usize, what: &str) {
-        let here = &mut self.rooms[room];
-        here.counts.messages_made += 1;
-        let body = format!("{what} {} at {} ms", here.counts.messages_made, self.now_ms);
-        let content = serde_json::json!({"msgtype": "m.notice", "body": body});
-        here.outbox.push_back(content.to_string().into_bytes());
-        self.send_outbox(room);
-    }
-
-    /// Sends what waits, until the room key has to be shared first.
-    fn send_outbox(&mut self, room: usize) {
-        while self.rooms[room].sharing.is_none() {
-            let Some(content) = self.rooms[room].outbox.pop_front() else {
-                return;
-            };
-            match self.kiosk.try_send(self.now_ms, room, self.rooms[room].id, &content) {
-                Attempt::Plaintext => self.emit(room, "m.room.message", &content, &content),
-                Attempt::Encrypted(encrypted) => {
-                    self.emit(room, "m.room.encrypted", &encrypted, &content);
-                    if let Some(uncounted) = self.kiosk.uncounted_message(&encrypted) {
-                        self.emit(room, "m.room.encrypted", &uncounted, &content);
-                    }
-                }
-                Attempt::Blocked(reason) => self.not_sent(room, reason.name()),
-                Attempt::NoSession => self.not_sent(room, "no_session"),
-                Attempt::Share(request) => {
-                    self.rooms[room].outbox.push_front(content);
-                    self.share_begins(room, request);
-                }
-            }
+    fn begin_share(&mut self, room: usize, takes_ms: u64, share: impl FnOnce(u64) -> Sharing) {
+        self.shares += 1;
+        self.rooms[room].sharing = Some(share(self.shares));
+        self.schedule(self.now_ms + takes_ms, Due::ShareEnds { room, number: self.shares });
+        if self.cut_in_share.is_some() {
+            self.schedule(self.now_ms + takes_ms / 2, Due::CutInShare);
         }
     }
 
-    fn not_sent(&mut self, room: usize, reason: &'static str) {
-        let here = &mut self.rooms[room];
-        here.counts.blocked += 1;
-        here.counts.block_reason = Some(reason);
-        self.observer.not_sent(self.now_ms, here.id.as_str());
+    /// The share of that number, unless it was lost.
+    fn end_share(&mut self, room: usize, number: u64) -> Option<Sharing> {
+        self.rooms[room].sharing.take_if(|sharing| sharing.number == number)
     }
 
-    /// The bytes go out: everybody in the room gets them, and the observer sees them.
-    fn emit(&mut self, room: usize, event_type: &str, emitted: &[u8], sent: &[u8]) {
-        let here = &mut self.rooms[room];
-        let id = here.id.as_str();
-        self.observer.message(self.now_ms, id, event_type, emitted);
-        if event_type != "m.room.encrypted" {
-            return;
-        }
-        let sent = PlainEvent { event_type: "m.room.message", content: sent };
-        for receiver in &mut here.receivers {
-            let result = receiver.receive_room_event(id, emitted);
-            let got = match &result {
-                Ok(decrypted) => {
-                    here.counts.decrypted += 1;
-                    Ok(PlainEvent {
-                        event_type: &decrypted.event_type,
-                        content: decrypted.content.get().as_bytes(),
-                    })
-                }
-                Err(error) => Err(error as &dyn std::fmt::Display),
-            };
-            let name = receiver.keys().device_id.clone();
-            self.observer.received(self.now_ms, id, &name, sent, got);
-        }
-    }
+    // ---- who is in the rooms ----
 
-    // ---- room keys ----
-
-    /// The room key goes out to everybody in the room; whether that succeeded is known a little later. A share that
-    /// fails reaches nobody.
-    fn share_begins(&mut self, room: usize, request: ShareRequest) {
-        if let Some(reason) = request.started {
-            *self.rooms[room].counts.rotations.entry(reason.name()).or_default() += 1;
-        }
-        let succeeds = self.random.random_range(0..SHARES_A_FAILURE) != 0;
-        let (least, most) = SHARE_MS;
-        let takes_ms = if succeeds { self.random.random_range(least..=most) } else { SHARE_TIMEOUT_MS };
-        if succeeds {
-            for number in 0..self.rooms[room].receivers.len() {
-                self.send_room_key(room, number, &request);
-            }
-        }
-        self.rooms[room].sharing = Some((request, succeeds));
-        self.schedule(self.now_ms + takes_ms, Due::ShareEnds { room });
-    }
-
-    fn share_ends(&mut self, room: usize) {
-        let Some((request, succeeded)) = self.rooms[room].sharing.take() else {
-            return;
+    /// Something happens, and the kiosk is about to be told of it for the first time.
+    fn comes_about(&mut self, room: usize, happening: Happening) {
+        let id = self.rooms[room].id.as_str();
+        let why = match happening {
+            Happening::Encryption(content) => return self.observer.encryption_event(id, content.as_bytes()),
+            Happening::Join => return self.add_receiver(room),
+            Happening::Leave => "somebody left",
+            Happening::DeviceRemoved => "a device was removed",
+            Happening::HistoryVisibility(_) => "the history visibility changed",
+            Happening::RequestRotation => "the owner asked for it",
         };
-        if succeeded {
-            self.rooms[room].counts.key_shares += 1;
-            // A session that was replaced in the meantime was shared for nothing; the core asks again.
-            let _replaced = self.kiosk.core().shared(&request);
-        } else {
-            self.rooms[room].counts.failed_key_shares += 1;
-        }
-        self.send_outbox(room);
-    }
-
-    fn send_room_key(&mut self, room: usize, number: usize, request: &ShareRequest) {
-        let here = &mut self.rooms[room];
-        let receiver = &mut here.receivers[number];
-        let Some(event) = self.kiosk.room_key_for(request, room, number, receiver) else {
-            return;
-        };
-        here.counts.to_device_messages += 1;
-        match receiver.receive_to_device(&event) {
-            Ok(room_key) => {
-                self.observer.room_key_received(self.now_ms, &room_key.room_id, &room_key.session_id);
-                receiver.forget_older_sessions(SESSIONS_KEPT);
-            }
-            Err(error) => {
-                let nothing = PlainEvent { event_type: "m.room_key", content: b"{}" };
-                let name = receiver.keys().device_id.clone();
-                self.observer.received(self.now_ms, here.id.as_str(), &name, nothing, Err(&error));
-            }
-        }
-    }
-
-    // ---- what else happens ----
-
-    fn happen(&mut self, room: usize, happening: Happening) {
-        let id = self.rooms[room].id;
-        match happening {
-            Happening::Encryption(content) => {
-                self.observer.encryption_event(id.as_str(), content.as_bytes());
-                let applied = self.kiosk.core().encryption_event(id, content.as_bytes());
-                applied.expect("the kiosk has a place for every room of a scenario");
-            }
-            Happening::Leave => {
-                self.rooms[room].receivers.remove(0);
-                self.observer.must_rotate(self.now_ms, id.as_str(), "somebody left");
-                let joined = PreviousMembership::Known(Membership::Join);
-                self.kiosk
-                    .core()
-                    .member_event(id, joined, Membership::Leave, false)
-                    .expect("nothing is stored");
-            }
-            Happening::DeviceRemoved => {
-                self.rooms[room].receivers.remove(0);
-                self.observer.must_rotate(self.now_ms, id.as_str(), "a device was removed");
-                self.kiosk.core().device_removed(id).expect("nothing is stored");
-            }
-            Happening::Join => {
-                let nobody = PreviousMembership::None;
-                self.kiosk
-                    .core()
-                    .member_event(id, nobody, Membership::Join, false)
-                    .expect("nothing is stored");
-                self.add_receiver(room);
-                if let Some(request) = self.kiosk.core().share_current(id) {
-                    let number = self.rooms[room].receivers.len() - 1;
-                    self.send_room_key(room, number, &request);
-                    self.rooms[room].counts.key_shares += 1;
-                }
-            }
-            Happening::HistoryVisibility(value) => {
-                self.observer.must_rotate(self.now_ms, id.as_str(), "the history visibility changed");
-                // Rooms whose visibility changes are encrypted from the start, so all of it is tracked.
-                let _noted =
-                    self.kiosk.core().history_visibility_event(id, value).expect("nothing is stored");
-            }
-            Happening::RequestRotation => {
-                self.observer.must_rotate(self.now_ms, id.as_str(), "the owner asked for it");
-                self.kiosk.core().request_rotation(id).expect("nothing is stored");
-            }
+        self.observer.must_rotate(self.now_ms, id, why);
+        if matches!(happening, Happening::Leave | Happening::DeviceRemoved) && self.with_receivers {
+            self.rooms[room].receivers.remove(0);
         }
     }
 
     fn add_receiver(&mut self, room: usize) {
+        if !self.with_receivers {
+            return;
+        }
         let here = &mut self.rooms[room];
         here.receivers_made += 1;
         let number = here.receivers_made;
@@ -387,61 +427,19 @@ impl<'s, 'k, P: Parts> Simulation<'s, 'k, P> {
         here.receivers.push(receiver);
     }
 
-    // ---- what came of it ----
-
-    fn report(&self, started: Instant) -> Report {
-        let rooms: Vec<RoomReport> = self.rooms.iter().map(|room| self.room_report(room)).collect();
-        let sum = |count: fn(&RoomReport) -> u64| rooms.iter().map(count).sum::<u64>();
-        let greatest = |value: fn(&RoomReport) -> u64| rooms.iter().map(value).max().unwrap_or_default();
-        let violations_of = |kind| self.observer.violation_counts().get(&kind).copied().unwrap_or_default();
-        let rotations = RotationReason::ALL.map(|reason| {
-            let count = rooms.iter().filter_map(|room| room.rotations.get(reason.name())).sum();
-            (reason.name(), count)
-        });
-        Report {
-            scenario: self.scenario.name.to_owned(),
-            seed: self.seed,
-            simulated_ms: self.scenario.duration_ms,
-            rooms: self.rooms.len(),
-            messages: sum(|room| room.messages + room.plaintext_messages),
-            plaintext_messages: sum(|room| room.plaintext_messages),
-            blocked_messages: sum(|room| room.blocked_messages),
-            unsent_messages: self.rooms.iter().map(|room| room.outbox.len()).sum(),
-            sessions: sum(|room| room.rotations.values().sum()),
-            rotations: rotations.into_iter().collect(),
-            key_shares: sum(|room| room.key_shares),
-            failed_key_shares: self.rooms.iter().map(|room| room.counts.failed_key_shares).sum(),
-            to_device_messages: sum(|room| room.to_device_messages),
-            max_messages_per_session: greatest(|room| room.max_messages_per_session),
-            max_session_age_ms: greatest(|room| room.max_session_age_ms),
-            decrypted: self.rooms.iter().map(|room| room.counts.decrypted).sum(),
-            undecryptable: violations_of(ViolationKind::Undecryptable),
-            index_reuses: violations_of(ViolationKind::RatchetIndexReused),
-            rotation_checks: self.kiosk.rotation_checks(),
-            violation_count: self.observer.violation_count(),
-            violations: self.observer.violations().to_vec(),
-            wall_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            room_reports: rooms,
-        }
-    }
-
-    fn room_report(&self, room: &Room<'_>) -> RoomReport {
-        let seen = self.observer.room(room.id.as_str());
-        let seen_count = |count: fn(&crate::observer::RoomSummary<'_>) -> u64| seen.as_ref().map_or(0, count);
-        RoomReport {
-            room: room.plan.id.clone(),
-            about: room.plan.about.to_owned(),
-            settings: seen.as_ref().and_then(|seen| seen.settings),
-            messages: seen_count(|seen| seen.messages),
-            plaintext_messages: seen_count(|seen| seen.plaintext_messages),
-            blocked_messages: room.counts.blocked,
-            block_reason: room.counts.block_reason,
-            sessions: seen_count(|seen| seen.sessions),
-            rotations: room.counts.rotations.clone(),
-            key_shares: room.counts.key_shares,
-            to_device_messages: room.counts.to_device_messages,
-            max_messages_per_session: seen_count(|seen| seen.most_messages_in_a_session),
-            max_session_age_ms: seen_count(|seen| seen.greatest_session_age_ms),
-        }
+    /// The state events that are a room's state now.
+    fn current_state(&self, room: usize) -> Vec<Happening> {
+        let so_far = || {
+            let happenings = self.rooms[room].plan.happenings.iter();
+            happenings.filter(|(at_ms, _)| *at_ms <= self.now_ms)
+        };
+        let latest = |kind: fn(&Happening) -> bool| {
+            so_far().filter(|(_, happening)| kind(happening)).max_by_key(|(at_ms, _)| *at_ms)
+        };
+        let state = [
+            latest(|happening| matches!(happening, Happening::Encryption(_))),
+            latest(|happening| matches!(happening, Happening::HistoryVisibility(_))),
+        ];
+        state.into_iter().flatten().map(|(_, happening)| *happening).collect()
     }
 }

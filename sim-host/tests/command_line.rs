@@ -6,7 +6,7 @@ use std::path::Path;
 use assert_cmd::Command;
 use pawl_sim_host::parts::SoundParts;
 use pawl_sim_host::scenario::{DAY_MS, Scenario};
-use pawl_sim_host::simulation;
+use pawl_sim_host::simulation::{self, Plan};
 use serde_json::Value;
 
 fn pawl_sim() -> Command {
@@ -46,6 +46,22 @@ fn the_default_scenario_keeps_every_rule_and_its_report_says_so() {
         report["rotations"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
     assert_eq!(made, report["sessions"].as_u64().unwrap());
 
+    let restarts = report["restarts"].as_object().unwrap();
+    assert_eq!(restarts.len(), 8);
+    for (kind, count) in restarts {
+        assert!(count.as_u64().unwrap() >= 2, "{kind}");
+    }
+    assert!(report["sessions_resumed"].as_u64().unwrap() > 20, "{}", report["sessions_resumed"]);
+    assert!(report["records_stored"].as_u64().unwrap() > 0);
+    let wear = report["wear"].as_array().unwrap();
+    assert_eq!(wear.iter().map(|wear| wear["reserve"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 16, 64]);
+    for field in
+        ["records_per_1000_messages", "words_written_per_1000_messages", "words_erased_per_1000_messages"]
+    {
+        let figures: Vec<u64> = wear.iter().map(|wear| wear[field].as_u64().unwrap()).collect();
+        assert!(figures.is_sorted_by(|nearer, further| nearer > further), "{field}: {figures:?}");
+    }
+
     for room in report["room_reports"].as_array().unwrap() {
         let settings = &room["settings"];
         // Where a limit was tightened half-way, sessions before it could carry more.
@@ -61,7 +77,7 @@ fn the_default_scenario_keeps_every_rule_and_its_report_says_so() {
 fn one_seed_gives_one_report_and_another_seed_another() {
     let week = Scenario { duration_ms: 7 * DAY_MS, ..Scenario::kiosk_month() };
     let run = |seed| {
-        let mut report = simulation::run(&week, seed, SoundParts, |_| {});
+        let mut report = simulation::run(&Plan::new(&week, seed), SoundParts, |_| {});
         report.wall_ms = 0;
         serde_json::to_string(&report).unwrap()
     };
@@ -74,6 +90,13 @@ fn an_unknown_scenario_is_wrong_use_and_names_those_there_are() {
     let output = pawl_sim().args(["run", "no-such-scenario"]).assert().code(2).get_output().clone();
     let message = String::from_utf8(output.stderr).unwrap();
     assert!(message.contains("no-such-scenario") && message.contains("kiosk-month"), "{message}");
+}
+
+#[test]
+fn sessions_cannot_be_stored_no_messages_ahead() {
+    let output = pawl_sim().args(["run", "--reserve", "0"]).assert().code(2).get_output().clone();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("--reserve"), "{message}");
 }
 
 #[test]

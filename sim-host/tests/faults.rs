@@ -4,14 +4,18 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use pawl_core::session::{OutboundSession, SESSION_ID_LENGTH, SESSION_KEY_LENGTH};
-use pawl_core::{CiphertextTooLong, Device, RoomId, VodozemacSession};
+use pawl_core::flash::FlashStore;
+use pawl_core::record::RoomRecord;
+use pawl_core::session::{OutboundSession, SESSION_ID_LENGTH, SESSION_KEY_LENGTH, StorableSession};
+use pawl_core::store::{Item, Store};
+use pawl_core::{CiphertextTooLong, RoomId, VodozemacSession};
 use pawl_sim_host::observer::ViolationKind;
 use pawl_sim_host::parts::{Parts, SessionNotMade, SoundParts};
+use pawl_sim_host::power::{ADDRESSES, CAPACITY, Flash, KeepingDevice, LONGEST_ITEM, Rtc};
 use pawl_sim_host::report::Report;
-use pawl_sim_host::scenario::{DAY_MS, Scenario};
-use pawl_sim_host::simulation;
-use vodozemac::megolm::{GroupSession, SessionConfig};
+use pawl_sim_host::scenario::{DAY_MS, HOUR_MS, Outage, OutageKind, Scenario};
+use pawl_sim_host::simulation::{self, Plan};
+use vodozemac::megolm::{GroupSession, GroupSessionPickle, SessionConfig};
 
 /// The first three days of the default scenario.
 fn three_days() -> Scenario {
@@ -19,7 +23,17 @@ fn three_days() -> Scenario {
 }
 
 fn run_with(parts: impl Parts) -> Report {
-    simulation::run(&three_days(), 1, parts, |_| {})
+    run(&three_days(), parts)
+}
+
+fn run(scenario: &Scenario, parts: impl Parts) -> Report {
+    simulation::run(&Plan::new(scenario, 1), parts, |_| {})
+}
+
+/// A day, in which the kiosk restarts in these ways at these hours.
+fn day_with(outages: &[(u64, OutageKind, u64)]) -> Scenario {
+    let outages = outages.iter().map(|&(hour, kind, off_ms)| Outage { at_ms: hour * HOUR_MS, kind, off_ms });
+    Scenario { duration_ms: DAY_MS, outages: outages.collect(), ..Scenario::kiosk_month() }
 }
 
 #[track_caller]
@@ -40,10 +54,28 @@ macro_rules! sound {
             SoundParts.make_session(room)
         }
     };
-    (clock) => {
-        fn counter_at(&self, true_ms: u64) -> u32 {
-            SoundParts.counter_at(true_ms)
+    (counter) => {
+        fn counter_at(&self, since_boot_ms: u64) -> u32 {
+            SoundParts.counter_at(since_boot_ms)
         }
+    };
+    (rtc_count) => {
+        fn rtc_count(&self, true_ms: u64, off_ms: u64) -> u64 {
+            SoundParts.rtc_count(true_ms, off_ms)
+        }
+    };
+    (rtc_setting) => {
+        fn set_rtc(&mut self, rtc: &mut Rtc) {
+            SoundParts.set_rtc(rtc);
+        }
+    };
+    (clocks) => {
+        sound!(counter);
+        sound!(rtc_count);
+        sound!(rtc_setting);
+    };
+    (flash) => {
+        fn while_off(&mut self, _true_ms: u64, _flash: &mut Flash) {}
     };
     (delivery) => {
         fn delivers_room_key(&mut self, _room: usize, _receiver: usize) -> bool {
@@ -51,7 +83,7 @@ macro_rules! sound {
         }
     };
     (core) => {
-        fn meddle(&mut self, _true_ms: u64, _room: &str, _device: &mut Device<'_, Self::Session>) {}
+        fn meddle(&mut self, _true_ms: u64, _room: &str, _device: &mut KeepingDevice<'_, Self::Session>) {}
     };
     (counting) => {
         fn uncounted_ciphertext(&mut self) -> Option<String> {
@@ -67,11 +99,14 @@ fn sound_parts_raise_no_violation() {
     assert_eq!(report.exit_status(), 0);
     assert!(report.messages > 3_000, "{} messages", report.messages);
     assert_eq!(report.undecryptable, 0);
+    assert!(report.sessions_resumed > 0);
 }
 
 /// A session as vodozemac has it, with a fault.
 struct FaultySession {
     session: GroupSession,
+    /// How many messages were encrypted without being counted.
+    uncounted_messages: u32,
     /// Encrypts each message a second time, and puts that ciphertext here.
     uncounted: Option<Rc<RefCell<Option<String>>>>,
     /// Encrypts this message and the next with one ratchet index.
@@ -90,7 +125,7 @@ impl OutboundSession for FaultySession {
     }
 
     fn message_index(&self) -> u32 {
-        self.session.message_index()
+        self.session.message_index() - self.uncounted_messages
     }
 
     fn encrypt<'o>(&mut self, plaintext: &[u8], out: &'o mut [u8]) -> Result<&'o str, CiphertextTooLong> {
@@ -101,6 +136,7 @@ impl OutboundSession for FaultySession {
             self.session = GroupSession::from_pickle(before);
         }
         if let Some(uncounted) = &self.uncounted {
+            self.uncounted_messages += 1;
             *uncounted.borrow_mut() = Some(self.session.encrypt(plaintext).to_base64());
         }
         let place = out.get_mut(..ciphertext.len()).ok_or(CiphertextTooLong)?;
@@ -109,8 +145,38 @@ impl OutboundSession for FaultySession {
     }
 }
 
-fn sound_group_session() -> GroupSession {
-    GroupSession::new(SessionConfig::version_1())
+/// As vodozemac's own is stored, behind how many messages were not counted. It comes back without its fault.
+impl StorableSession for FaultySession {
+    const MAX_SECRET_LENGTH: usize = VodozemacSession::MAX_SECRET_LENGTH;
+
+    fn write_secret(&self, message_index: u32, key: &[u8; 32], out: &mut [u8]) -> Option<usize> {
+        let mut ahead = GroupSession::from_pickle(self.session.pickle());
+        let to_go = message_index.checked_sub(self.message_index())?;
+        let uncounted_to_go = if self.uncounted.is_some() { to_go } else { 0 };
+        for _ in 0..to_go + uncounted_to_go {
+            ahead.encrypt([]);
+        }
+        let pickle = ahead.pickle().encrypt(key);
+        let (uncounted, rest) = out.split_first_chunk_mut()?;
+        *uncounted = (self.uncounted_messages + uncounted_to_go).to_le_bytes();
+        rest.get_mut(..pickle.len())?.copy_from_slice(pickle.as_bytes());
+        Some(uncounted.len() + pickle.len())
+    }
+
+    fn read_secret(secret: &[u8], key: &[u8; 32]) -> Option<Self> {
+        let (uncounted, pickle) = secret.split_first_chunk()?;
+        let pickle = GroupSessionPickle::from_encrypted(str::from_utf8(pickle).ok()?, key).ok()?;
+        let session = GroupSession::from_pickle(pickle);
+        let uncounted_messages = u32::from_le_bytes(*uncounted);
+        Some(FaultySession { session, uncounted_messages, uncounted: None, reuses_index: None })
+    }
+}
+
+impl FaultySession {
+    fn sound() -> Self {
+        let session = GroupSession::new(SessionConfig::version_1());
+        FaultySession { session, uncounted_messages: 0, uncounted: None, reuses_index: None }
+    }
 }
 
 /// In the lobby every second message is encrypted without being counted.
@@ -122,14 +188,15 @@ impl Parts for CountNotIncremented {
 
     fn make_session(&mut self, room: usize) -> Result<FaultySession, SessionNotMade> {
         let uncounted = (room == LOBBY).then(|| Rc::clone(&self.0));
-        Ok(FaultySession { session: sound_group_session(), uncounted, reuses_index: None })
+        Ok(FaultySession { uncounted, ..FaultySession::sound() })
     }
 
     fn uncounted_ciphertext(&mut self) -> Option<String> {
         self.0.borrow_mut().take()
     }
 
-    sound!(clock);
+    sound!(clocks);
+    sound!(flash);
     sound!(delivery);
     sound!(core);
 }
@@ -145,7 +212,7 @@ fn a_count_that_is_not_incremented_is_a_session_over_its_message_limit() {
 struct LatchCleared;
 
 impl Parts for LatchCleared {
-    fn meddle(&mut self, true_ms: u64, room: &str, device: &mut Device<'_, VodozemacSession>) {
+    fn meddle(&mut self, true_ms: u64, room: &str, device: &mut KeepingDevice<'_, VodozemacSession>) {
         if true_ms > DAY_MS && room.starts_with("!lobby") {
             device.forget(RoomId::new(room).unwrap()).unwrap();
             device.begin_resync();
@@ -154,7 +221,8 @@ impl Parts for LatchCleared {
     }
 
     sound!(sessions);
-    sound!(clock);
+    sound!(clocks);
+    sound!(flash);
     sound!(delivery);
     sound!(counting);
 }
@@ -168,10 +236,13 @@ fn a_cleared_latch_is_plaintext_after_encryption() {
 struct AgeIgnored;
 
 impl Parts for AgeIgnored {
-    fn counter_at(&self, _true_ms: u64) -> u32 {
+    fn counter_at(&self, _since_boot_ms: u64) -> u32 {
         SoundParts.counter_at(0)
     }
 
+    sound!(rtc_count);
+    sound!(rtc_setting);
+    sound!(flash);
     sound!(sessions);
     sound!(delivery);
     sound!(core);
@@ -191,10 +262,11 @@ impl Parts for IndexUsedTwice {
 
     fn make_session(&mut self, room: usize) -> Result<FaultySession, SessionNotMade> {
         let reuses_index = (room == LOBBY).then_some(8);
-        Ok(FaultySession { session: sound_group_session(), uncounted: None, reuses_index })
+        Ok(FaultySession { reuses_index, ..FaultySession::sound() })
     }
 
-    sound!(clock);
+    sound!(clocks);
+    sound!(flash);
     sound!(delivery);
     sound!(core);
     sound!(counting);
@@ -217,7 +289,8 @@ impl Parts for KeyNotShared {
     }
 
     sound!(sessions);
-    sound!(clock);
+    sound!(clocks);
+    sound!(flash);
     sound!(core);
     sound!(counting);
 }
@@ -239,7 +312,8 @@ impl Parts for NoSessions {
         Err(SessionNotMade)
     }
 
-    sound!(clock);
+    sound!(clocks);
+    sound!(flash);
     sound!(delivery);
     sound!(core);
     sound!(counting);
@@ -250,4 +324,108 @@ fn a_device_that_never_encrypts_is_blocked_without_cause() {
     let report = run_with(NoSessions);
     assert_raises(&report, ViolationKind::BlockedWithoutCause);
     assert_eq!(report.decrypted, 0);
+}
+
+// ---- over restarts ----
+
+/// Every restart but the first brings back what was in the flash at the first.
+#[derive(Default)]
+struct FlashRolledBack(Option<Flash>);
+
+impl Parts for FlashRolledBack {
+    fn while_off(&mut self, _true_ms: u64, flash: &mut Flash) {
+        *flash = self.0.get_or_insert_with(|| flash.clone()).clone();
+    }
+
+    sound!(sessions);
+    sound!(clocks);
+    sound!(delivery);
+    sound!(core);
+    sound!(counting);
+}
+
+#[test]
+fn a_store_that_loses_what_it_stored_reuses_ratchet_indices() {
+    let twice = day_with(&[(9, OutageKind::PowerCut, 1_000), (10, OutageKind::PowerCut, 1_000)]);
+    assert_eq!(run(&twice, SoundParts).violations, []);
+    assert_raises(&run(&twice, FlashRolledBack::default()), ViolationKind::RatchetIndexReused);
+}
+
+/// The real-time clock stands still while the kiosk is off, and nobody notices.
+struct RtcStandsStill;
+
+impl Parts for RtcStandsStill {
+    fn rtc_count(&self, true_ms: u64, off_ms: u64) -> u64 {
+        true_ms - off_ms
+    }
+
+    sound!(sessions);
+    sound!(counter);
+    sound!(rtc_setting);
+    sound!(flash);
+    sound!(delivery);
+    sound!(core);
+    sound!(counting);
+}
+
+#[test]
+fn a_real_time_clock_that_stands_still_is_a_session_over_its_age_limit() {
+    let off = day_with(&[(9, OutageKind::PowerOff, 3 * HOUR_MS)]);
+    assert_eq!(run(&off, SoundParts).violations, []);
+    assert_raises(&run(&off, RtcStandsStill), ViolationKind::SessionOverAgeLimit);
+}
+
+/// The real-time clock is set while the kiosk is off, and its setting number stays the same.
+struct RtcSetSilently;
+
+impl Parts for RtcSetSilently {
+    fn set_rtc(&mut self, _rtc: &mut Rtc) {}
+
+    sound!(sessions);
+    sound!(counter);
+    sound!(rtc_count);
+    sound!(flash);
+    sound!(delivery);
+    sound!(core);
+    sound!(counting);
+}
+
+#[test]
+fn a_session_whose_age_cannot_be_known_any_more_is_one_that_should_have_been_replaced() {
+    let set = day_with(&[(9, OutageKind::ClockSet, 1_000)]);
+    assert_eq!(run(&set, SoundParts).violations, []);
+    assert_raises(&run(&set, RtcSetSilently), ViolationKind::SessionSurvivedRotationEvent);
+}
+
+/// While the kiosk is off, the record of the lobby is replaced by one that says that its place is free.
+struct RoomForgotten;
+
+impl Parts for RoomForgotten {
+    fn while_off(&mut self, _true_ms: u64, flash: &mut Flash) {
+        let mut buffer = [0; FlashStore::<&mut Flash>::buffer_length(LONGEST_ITEM)];
+        let mut store = FlashStore::new(flash, ADDRESSES, LONGEST_ITEM, &mut buffer).unwrap();
+        let free = RoomRecord { room: None, sessions_made: 1 };
+        for place in 0..u16::try_from(CAPACITY).unwrap() {
+            let mut bytes = [0; LONGEST_ITEM];
+            let Some(length) = store.load(Item::Room(place), &mut bytes).unwrap() else {
+                continue;
+            };
+            let record = RoomRecord::from_bytes(&bytes[..length], place).unwrap();
+            if record.room.is_some_and(|room| room.id.as_str().starts_with("!lobby")) {
+                store.store(Item::Room(place), &free.to_bytes(place)).unwrap();
+            }
+        }
+    }
+
+    sound!(sessions);
+    sound!(clocks);
+    sound!(delivery);
+    sound!(core);
+    sound!(counting);
+}
+
+#[test]
+fn a_store_that_forgets_a_room_is_plaintext_after_encryption() {
+    let cut = day_with(&[(9, OutageKind::PowerCut, 1_000)]);
+    assert_raises(&run(&cut, RoomForgotten), ViolationKind::PlaintextAfterEncryption);
 }

@@ -1,0 +1,246 @@
+//! What a kiosk has while its power is off, and what it has only while it is on.
+//!
+//! Its [flash](Chip) and its [real-time clock](Rtc) go on; its [memory](Memory) is lost. The device that runs in
+//! between is made anew at each [start](crate::kiosk::Kiosk::boot).
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
+use pawl_core::flash::FlashStore;
+use pawl_core::session::StorableSession;
+use pawl_core::store::{Item, Store, StoreError};
+use pawl_core::{Device, RoomStorage, SessionsStored, Stamp, StampClock, sealed_length};
+use rand::rngs::ThreadRng;
+
+use crate::nor_flash::{EmulatedFlash, FlashError};
+
+/// How many encrypted rooms the kiosk has a place for.
+pub const CAPACITY: usize = 16;
+
+/// The kiosk's flash: pages of 4,096 bytes, words of 4.
+pub type Flash = EmulatedFlash<4_096, 4>;
+
+/// How many pages it has. What is stored of all places takes about six.
+pub const PAGES: usize = 32;
+
+/// The addresses of its store, which has all of it.
+pub const ADDRESSES: std::ops::Range<u32> = 0..32 * 4_096;
+
+/// The bytes that each sealed session takes in the store. vodozemac writes a session's numbers in decimal, so the length
+/// of what it writes depends on the keys, which are random; what is written to flash must not.
+pub const SESSION_LENGTH: usize = 1_104;
+
+/// The longest item that is stored.
+pub const LONGEST_ITEM: usize = SESSION_LENGTH;
+
+const FLASH_BUFFER: usize = FlashStore::<Chip>::buffer_length(LONGEST_ITEM);
+
+/// A device that keeps its sessions.
+pub type KeepingDevice<'m, S> = Device<'m, S, Keeping<'m>>;
+
+/// What keeps them.
+pub type Keeping<'m> = SessionsStored<'m, KioskStore<'m>, RtcReading, ThreadRng>;
+
+/// The kiosk's flash chip, which is there whether or not a device runs.
+#[derive(Clone)]
+pub struct Chip(Rc<RefCell<ChipState>>);
+
+struct ChipState {
+    flash: Flash,
+    records_stored: u64,
+}
+
+impl Chip {
+    /// A blank chip.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Chip(Rc::new(RefCell::new(ChipState { flash: Flash::new(PAGES, seed), records_stored: 0 })))
+    }
+
+    /// Does something with the flash itself.
+    pub fn with<T>(&self, act: impl FnOnce(&mut Flash) -> T) -> T {
+        act(&mut self.0.borrow_mut().flash)
+    }
+
+    /// How many records were stored so far, sealed sessions included.
+    #[must_use]
+    pub fn records_stored(&self) -> u64 {
+        self.0.borrow().records_stored
+    }
+}
+
+impl ErrorType for Chip {
+    type Error = FlashError;
+}
+
+impl ReadNorFlash for Chip {
+    const READ_SIZE: usize = Flash::READ_SIZE;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), FlashError> {
+        self.with(|flash| flash.read(offset, bytes))
+    }
+
+    fn capacity(&self) -> usize {
+        self.with(|flash| flash.capacity())
+    }
+}
+
+impl NorFlash for Chip {
+    const WRITE_SIZE: usize = Flash::WRITE_SIZE;
+    const ERASE_SIZE: usize = Flash::ERASE_SIZE;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), FlashError> {
+        self.with(|flash| flash.erase(from, to))
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), FlashError> {
+        self.with(|flash| flash.write(offset, bytes))
+    }
+}
+
+/// The store on the chip. It counts records, and brings sealed sessions to [one length](SESSION_LENGTH).
+pub struct KioskStore<'m> {
+    store: FlashStore<'m, Chip>,
+    chip: Chip,
+    padded: Vec<u8>,
+}
+
+impl<'m> KioskStore<'m> {
+    fn new(chip: &Chip, buffer: &'m mut [u8]) -> Self {
+        let store = FlashStore::new(chip.clone(), ADDRESSES, LONGEST_ITEM, buffer)
+            .expect("the chip has these pages, and the buffer is long enough");
+        KioskStore { store, chip: chip.clone(), padded: vec![0; SESSION_LENGTH] }
+    }
+}
+
+/// What precedes a session: its length.
+const PREFIX: usize = size_of::<u16>();
+
+impl Store for KioskStore<'_> {
+    fn load(&mut self, item: Item, buffer: &mut [u8]) -> Result<Option<usize>, StoreError> {
+        if !matches!(item, Item::Session(_)) {
+            return self.store.load(item, buffer);
+        }
+        let Some(length) = self.store.load(item, &mut self.padded)? else {
+            return Ok(None);
+        };
+        let (prefix, rest) =
+            self.padded[..length].split_first_chunk::<PREFIX>().ok_or(StoreError::Damaged)?;
+        let bytes = rest.get(..usize::from(u16::from_le_bytes(*prefix))).ok_or(StoreError::Damaged)?;
+        buffer.get_mut(..bytes.len()).ok_or(StoreError::Damaged)?.copy_from_slice(bytes);
+        Ok(Some(bytes.len()))
+    }
+
+    fn store(&mut self, item: Item, bytes: &[u8]) -> Result<(), StoreError> {
+        if let Item::Session(_) = item {
+            let length = u16::try_from(bytes.len()).map_err(|_| StoreError::Full)?;
+            self.padded.fill(0);
+            self.padded[..PREFIX].copy_from_slice(&length.to_le_bytes());
+            let place = self.padded.get_mut(PREFIX..PREFIX + bytes.len()).ok_or(StoreError::Full)?;
+            place.copy_from_slice(bytes);
+            self.store.store(item, &self.padded)?;
+        } else {
+            self.store.store(item, bytes)?;
+        }
+        self.chip.0.borrow_mut().records_stored += 1;
+        Ok(())
+    }
+}
+
+/// A kiosk's memory, all of which is lost without power.
+pub struct Memory<S> {
+    pub(crate) places: RoomStorage<S, CAPACITY>,
+    flash_buffer: [u8; FLASH_BUFFER],
+    sealing_buffer: Vec<u8>,
+}
+
+impl<S: StorableSession> Memory<S> {
+    /// Memory with nothing in it.
+    #[must_use]
+    pub fn new() -> Self {
+        Memory {
+            places: RoomStorage::new(),
+            flash_buffer: [0; FLASH_BUFFER],
+            sealing_buffer: vec![0; sealed_length::<S>()],
+        }
+    }
+
+    /// The parts of it that a device needs: its places, the store on the chip, and a buffer to seal sessions in.
+    pub(crate) fn split(
+        &mut self,
+        chip: &Chip,
+    ) -> (&mut RoomStorage<S, CAPACITY>, KioskStore<'_>, &mut [u8]) {
+        (&mut self.places, KioskStore::new(chip, &mut self.flash_buffer), &mut self.sealing_buffer)
+    }
+}
+
+impl<S: StorableSession> Default for Memory<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The kiosk's real-time clock, which goes on while the power is off, as long as its battery lasts.
+#[derive(Clone, Copy, Debug)]
+pub struct Rtc {
+    /// How often it was set.
+    setting: u32,
+    /// What it shows beyond the milliseconds since the start.
+    ahead_ms: u64,
+    /// When it is set the next time, if it does not know the time now.
+    set_at_ms: Option<u64>,
+}
+
+/// What it shows at the start: milliseconds since 1970.
+const START_MS: u64 = 1_767_225_600_000;
+
+/// By how much it is set back, or has been ahead.
+const SET_BACK_MS: u64 = 37 * 60_000;
+
+impl Rtc {
+    /// A clock that was set when the kiosk was installed.
+    #[must_use]
+    pub fn new() -> Self {
+        Rtc { setting: 1, ahead_ms: START_MS, set_at_ms: None }
+    }
+
+    /// It is set, and the time that it shows from then on is another one.
+    pub fn set_anew(&mut self) {
+        self.setting += 1;
+        self.ahead_ms -= SET_BACK_MS;
+    }
+
+    /// Its battery is flat: it knows no time until somebody sets it.
+    pub fn loses_time_until(&mut self, ms: u64) {
+        self.set_at_ms = Some(ms);
+    }
+
+    /// What it shows when this many milliseconds have passed by its own count.
+    pub fn stamp(&mut self, ms: u64) -> Option<Stamp> {
+        if let Some(set_at_ms) = self.set_at_ms {
+            if ms < set_at_ms {
+                return None;
+            }
+            self.set_at_ms = None;
+            self.set_anew();
+        }
+        Some(Stamp { ms: self.ahead_ms + ms, setting: self.setting })
+    }
+}
+
+impl Default for Rtc {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What the real-time clock shows at the moment, for the device to read.
+#[derive(Clone, Copy, Debug)]
+pub struct RtcReading(pub Option<Stamp>);
+
+impl StampClock for RtcReading {
+    fn stamp(&mut self) -> Option<Stamp> {
+        self.0
+    }
+}

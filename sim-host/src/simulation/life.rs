@@ -1,0 +1,287 @@
+//! A kiosk's life from one start to the loss of power: what it sends, what it shares, and what it is told.
+
+use pawl_core::membership::{Membership, PreviousMembership};
+use pawl_core::{ResyncError, ShareRequest};
+use rand::RngExt;
+
+use super::sync::Delivery;
+use super::{CUT_WORDS, SESSIONS_KEPT, Sharing, Task, World};
+use crate::kiosk::{Attempt, PowerFailed};
+use crate::observer::PlainEvent;
+use crate::parts::Parts;
+use crate::power::{KeepingDevice, Memory};
+use crate::scenario::{Happening, Outage, OutageKind};
+
+/// How long sharing a room key takes, at least and at most, in milliseconds: requests to a homeserver.
+const SHARE_MS: (u64, u64) = (200, 2_000);
+
+/// After how long a share that failed is given up, in milliseconds.
+const SHARE_TIMEOUT_MS: u64 = 10_000;
+
+/// One share in so many fails.
+const SHARES_A_FAILURE: u32 = 40;
+
+/// The device that runs, in the world it is in.
+pub(super) struct Life<'m, 'w, 's, P: Parts> {
+    world: &'w mut World<'s, P>,
+    device: KeepingDevice<'m, P::Session>,
+}
+
+impl<'m, 'w, 's, P: Parts> Life<'m, 'w, 's, P> {
+    /// Lives until the next restart, or until the scenario is over, which is `None`.
+    pub(super) fn live(
+        world: &'w mut World<'s, P>,
+        memory: &'m mut Memory<P::Session>,
+    ) -> Result<Option<Outage>, PowerFailed> {
+        let device = world.kiosk.boot(world.now_ms, memory)?;
+        let mut life = Life { world, device };
+        life.catch_up()?;
+        while let Some(task) = life.world.next_task(life.world.scenario.duration_ms) {
+            match task {
+                Task::Message { room, what } => life.new_message(room, what)?,
+                Task::Sync => life.take_events()?,
+                Task::ShareEnds { room, number } => life.share_ends(room, number)?,
+                Task::CutInShare(outage) => return Ok(Some(outage)),
+                Task::Outage(outage) => {
+                    if let Some(outage) = life.outage(outage)? {
+                        return Ok(Some(outage));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// What an application does after a start, before it sends anything: a resync if one is due (K4), then the events since
+    /// its sync token (K5).
+    fn catch_up(&mut self) -> Result<(), PowerFailed> {
+        if self.device.incomplete().is_some() {
+            self.device.begin_resync();
+            for room in 0..self.world.rooms.len() {
+                for happening in self.world.current_state(room) {
+                    self.tell(Delivery { room, happening, again: true })?;
+                }
+            }
+            match self.device.end_resync() {
+                Err(ResyncError::EventRefused) => {} // too many rooms: those that are not known stay blocked
+                result => self.world.kiosk.unless_power_failed(result)?,
+            }
+        }
+        self.take_events()?;
+        (0..self.world.rooms.len()).try_for_each(|room| self.send_outbox(room))
+    }
+
+    fn outage(&mut self, outage: Outage) -> Result<Option<Outage>, PowerFailed> {
+        match outage.kind {
+            OutageKind::Clean => {
+                self.world.kiosk.shut_down(self.world.now_ms, &mut self.device)?;
+                self.world.sync.store_token();
+            }
+            OutageKind::PowerCutInWrite => {
+                self.world.cut_in_write(CUT_WORDS, outage.kind, outage.off_ms);
+                return Ok(None);
+            }
+            OutageKind::PowerCutInShare => {
+                self.world.cut_in_share = Some(outage);
+                return Ok(None);
+            }
+            _ => {}
+        }
+        Ok(Some(outage))
+    }
+
+    // ---- what the kiosk has to send ----
+
+    fn new_message(&mut self, room: usize, what: &str) -> Result<(), PowerFailed> {
+        let now_ms = self.world.now_ms;
+        let here = &mut self.world.rooms[room];
+        here.counts.messages_made += 1;
+        let body = format!("{what} {} at {now_ms} ms", here.counts.messages_made);
+        let content = serde_json::json!({"msgtype": "m.notice", "body": body});
+        here.outbox.push_back(content.to_string().into_bytes());
+        self.send_outbox(room)
+    }
+
+    /// Sends what waits, until the room key has to be shared first. A message is taken from the outbox when it was sent.
+    fn send_outbox(&mut self, room: usize) -> Result<(), PowerFailed> {
+        while self.world.rooms[room].sharing.is_none() {
+            let World { now_ms, kiosk, rooms, .. } = &mut *self.world;
+            let Some(content) = rooms[room].outbox.front() else {
+                break;
+            };
+            match kiosk.try_send(*now_ms, &mut self.device, room, rooms[room].id, content)? {
+                Attempt::Plaintext => self.emit(room, "m.room.message", None),
+                Attempt::Encrypted(encrypted) => self.emit(room, "m.room.encrypted", Some(&encrypted)),
+                Attempt::Blocked(reason) => self.not_sent(room, reason.name()),
+                Attempt::NoSession => self.not_sent(room, "no_session"),
+                Attempt::NotStored => self.not_sent(room, "not_stored"),
+                Attempt::Share(request) => {
+                    self.share_begins(room, request);
+                    break;
+                }
+            }
+            self.world.rooms[room].outbox.pop_front();
+        }
+        Ok(())
+    }
+
+    fn not_sent(&mut self, room: usize, reason: &'static str) {
+        let here = &mut self.world.rooms[room];
+        here.counts.blocked += 1;
+        here.counts.block_reason = Some(reason);
+        self.world.observer.not_sent(self.world.now_ms, here.id.as_str());
+    }
+
+    /// The first message of the outbox goes out, as it is or encrypted.
+    fn emit(&mut self, room: usize, event_type: &str, encrypted: Option<&[u8]>) {
+        self.emit_once(room, event_type, encrypted);
+        if let Some(uncounted) = encrypted.and_then(|content| self.world.kiosk.uncounted_message(content)) {
+            self.emit_once(room, event_type, Some(&uncounted));
+        }
+    }
+
+    /// The bytes go out: everybody in the room gets them, and the observer sees them.
+    fn emit_once(&mut self, room: usize, event_type: &str, encrypted: Option<&[u8]>) {
+        let World { now_ms, rooms, observer, .. } = &mut *self.world;
+        let here = &mut rooms[room];
+        let id = here.id.as_str();
+        let Some(sent) = here.outbox.front() else {
+            return;
+        };
+        let emitted = encrypted.unwrap_or(sent);
+        observer.message(*now_ms, id, event_type, emitted);
+        if encrypted.is_none() {
+            return;
+        }
+        let sent = PlainEvent { event_type: "m.room.message", content: sent };
+        for receiver in &mut here.receivers {
+            let result = receiver.receive_room_event(id, emitted);
+            let got = match &result {
+                Ok(decrypted) => {
+                    here.counts.decrypted += 1;
+                    Ok(PlainEvent {
+                        event_type: &decrypted.event_type,
+                        content: decrypted.content.get().as_bytes(),
+                    })
+                }
+                Err(error) => Err(error as &dyn std::fmt::Display),
+            };
+            let name = receiver.keys().device_id.clone();
+            observer.received(*now_ms, id, &name, sent, got);
+        }
+    }
+
+    // ---- room keys ----
+
+    /// The room key goes out to everybody in the room: to every other device at once, to the rest when the share ends.
+    /// Whether it succeeded is known only then. A share that fails reaches nobody.
+    fn share_begins(&mut self, room: usize, request: ShareRequest) {
+        if let Some(reason) = request.started {
+            *self.world.rooms[room].counts.rotations.entry(reason.name()).or_default() += 1;
+        }
+        let network = &mut self.world.network;
+        let succeeds = network.random_range(0..SHARES_A_FAILURE) != 0;
+        let (least, most) = SHARE_MS;
+        let takes_ms = if succeeds { network.random_range(least..=most) } else { SHARE_TIMEOUT_MS };
+        let mut waiting = Vec::new();
+        if succeeds {
+            for number in 0..self.world.rooms[room].receivers.len() {
+                if number % 2 == 0 {
+                    self.send_room_key(room, number, &request);
+                } else {
+                    waiting.push(self.world.rooms[room].receivers[number].keys().device_id.clone());
+                }
+            }
+        }
+        self.world.begin_share(room, takes_ms, |number| Sharing { request, number, succeeds, waiting });
+    }
+
+    fn share_ends(&mut self, room: usize, number: u64) -> Result<(), PowerFailed> {
+        let Some(Sharing { request, succeeds, waiting, .. }) = self.world.end_share(room, number) else {
+            return Ok(()); // it was lost with the power
+        };
+        if succeeds {
+            for number in 0..self.world.rooms[room].receivers.len() {
+                if waiting.contains(&self.world.rooms[room].receivers[number].keys().device_id) {
+                    self.send_room_key(room, number, &request);
+                }
+            }
+            self.world.rooms[room].counts.key_shares += 1;
+            self.world.kiosk.shared(&mut self.device, &request)?;
+        } else {
+            self.world.rooms[room].counts.failed_key_shares += 1;
+        }
+        self.send_outbox(room)
+    }
+
+    fn send_room_key(&mut self, room: usize, number: usize, request: &ShareRequest) {
+        let World { now_ms, kiosk, rooms, observer, .. } = &mut *self.world;
+        let here = &mut rooms[room];
+        let receiver = &mut here.receivers[number];
+        let Some(event) = kiosk.room_key_for(&self.device, request, room, number, receiver) else {
+            return;
+        };
+        here.counts.to_device_messages += 1;
+        match receiver.receive_to_device(&event) {
+            Ok(room_key) => {
+                observer.room_key_received(*now_ms, &room_key.room_id, &room_key.session_id);
+                receiver.forget_older_sessions(SESSIONS_KEPT);
+            }
+            Err(error) => {
+                let nothing = PlainEvent { event_type: "m.room_key", content: b"{}" };
+                let name = receiver.keys().device_id.clone();
+                observer.received(*now_ms, here.id.as_str(), &name, nothing, Err(&error));
+            }
+        }
+    }
+
+    // ---- what the kiosk is told ----
+
+    /// Takes what a sync brings, in its order. What was taken is delivered again after a restart until the application has
+    /// stored its sync token; so is what could not be (K5).
+    fn take_events(&mut self) -> Result<(), PowerFailed> {
+        while let Some(delivery) = self.world.sync.next(self.world.now_ms) {
+            self.tell(delivery)?;
+        }
+        Ok(())
+    }
+
+    /// Whoever comes or goes does so, and the observer hears of it, the first time that it is delivered.
+    fn tell(&mut self, Delivery { room, happening, again }: Delivery) -> Result<(), PowerFailed> {
+        if !again {
+            self.world.comes_about(room, happening);
+        }
+        let id = self.world.rooms[room].id;
+        let device = &mut self.device;
+        let told = match happening {
+            Happening::Encryption(content) => {
+                let applied = device.encryption_event(id, content.as_bytes()).map(|_applied| ());
+                return self.world.kiosk.unless_power_failed(applied);
+            }
+            Happening::Leave => {
+                let joined = PreviousMembership::Known(Membership::Join);
+                device.member_event(id, joined, Membership::Leave, false)
+            }
+            Happening::Join => device.member_event(id, PreviousMembership::None, Membership::Join, false),
+            Happening::DeviceRemoved => device.device_removed(id),
+            // Rooms whose visibility changes are encrypted from the start, so all of it is tracked.
+            Happening::HistoryVisibility(value) => device.history_visibility_event(id, value),
+            Happening::RequestRotation => device.request_rotation(id),
+        };
+        self.world.kiosk.unless_power_failed(told)?;
+        if happening == Happening::Join {
+            self.share_with_newest(room);
+        }
+        Ok(())
+    }
+
+    /// Whoever joined last gets the room key from its current index on (E5).
+    fn share_with_newest(&mut self, room: usize) {
+        let here = &self.world.rooms[room];
+        let newest = here.receivers.len().checked_sub(1);
+        if let (Some(number), Some(request)) = (newest, self.device.share_current(here.id)) {
+            self.send_room_key(room, number, &request);
+            self.world.rooms[room].counts.key_shares += 1;
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What the homeserver tells the kiosk, and tells it again (K5).
+
+use std::collections::VecDeque;
+
+use crate::scenario::{HOUR_MS, Happening};
+
+/// Something that the homeserver tells the kiosk.
+#[derive(Clone, Copy)]
+pub(super) struct Delivery {
+    pub(super) room: usize,
+    pub(super) happening: Happening,
+    /// Whether it was told before.
+    pub(super) again: bool,
+}
+
+/// What the homeserver has for the kiosk, and what the kiosk will be told again after a restart.
+#[derive(Default)]
+pub(super) struct Sync {
+    pub(super) waiting: VecDeque<Delivery>,
+    /// What was handed to the core, and when, that the sync token does not cover yet.
+    since_token: VecDeque<(u64, Delivery)>,
+}
+
+impl Sync {
+    /// The next event, which from now on is one that was handed to the core.
+    pub(super) fn next(&mut self, now_ms: u64) -> Option<Delivery> {
+        let delivery = self.waiting.pop_front()?;
+        self.forget_until_hour(now_ms);
+        self.since_token.push_back((now_ms, Delivery { again: true, ..delivery }));
+        Some(delivery)
+    }
+
+    /// The sync token is stored: nothing of what was delivered comes again.
+    pub(super) fn store_token(&mut self) {
+        self.since_token.clear();
+    }
+
+    /// The kiosk is off: what the token, stored on the hour, does not cover waits again.
+    pub(super) fn go_back_to_token(&mut self, now_ms: u64) {
+        self.forget_until_hour(now_ms);
+        for (_, delivery) in self.since_token.drain(..).rev() {
+            self.waiting.push_front(delivery);
+        }
+    }
+
+    fn forget_until_hour(&mut self, now_ms: u64) {
+        let hour_ms = now_ms - now_ms % HOUR_MS;
+        self.since_token.retain(|(at_ms, _)| *at_ms >= hour_ms);
+    }
+}
