@@ -10,7 +10,7 @@ use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use pawl_core::flash::FlashStore;
 use pawl_core::session::StorableSession;
 use pawl_core::store::{Item, Store, StoreError};
-use pawl_core::{Device, RoomStorage, SessionsStored, Stamp, StampClock, sealed_length};
+use pawl_core::{Device, RoomStorage, SessionsStored, Stamp, StampClock, VodozemacSession, sealed_length};
 use rand::rngs::ThreadRng;
 
 use crate::nor_flash::{EmulatedFlash, FlashError};
@@ -27,12 +27,8 @@ pub const PAGES: usize = 32;
 /// The addresses of its store, which has all of it.
 pub const ADDRESSES: std::ops::Range<u32> = 0..32 * 4_096;
 
-/// The bytes that each sealed session takes in the store. vodozemac writes a session's numbers in decimal, so the length
-/// of what it writes depends on the keys, which are random; what is written to flash must not.
-pub const SESSION_LENGTH: usize = 1_104;
-
-/// The longest item that is stored.
-pub const LONGEST_ITEM: usize = SESSION_LENGTH;
+/// The longest item that is stored: a sealed session.
+pub const LONGEST_ITEM: usize = sealed_length::<VodozemacSession>();
 
 const FLASH_BUFFER: usize = FlashStore::<Chip>::buffer_length(LONGEST_ITEM);
 
@@ -99,50 +95,27 @@ impl NorFlash for Chip {
     }
 }
 
-/// The store on the chip. It counts records, and brings sealed sessions to [one length](SESSION_LENGTH).
+/// The store on the chip, which counts records.
 pub struct KioskStore<'m> {
     store: FlashStore<'m, Chip>,
     chip: Chip,
-    padded: Vec<u8>,
 }
 
 impl<'m> KioskStore<'m> {
     fn new(chip: &Chip, buffer: &'m mut [u8]) -> Self {
         let store = FlashStore::new(chip.clone(), ADDRESSES, LONGEST_ITEM, buffer)
             .expect("the chip has these pages, and the buffer is long enough");
-        KioskStore { store, chip: chip.clone(), padded: vec![0; SESSION_LENGTH] }
+        KioskStore { store, chip: chip.clone() }
     }
 }
 
-/// What precedes a session: its length.
-const PREFIX: usize = size_of::<u16>();
-
 impl Store for KioskStore<'_> {
     fn load(&mut self, item: Item, buffer: &mut [u8]) -> Result<Option<usize>, StoreError> {
-        if !matches!(item, Item::Session(_)) {
-            return self.store.load(item, buffer);
-        }
-        let Some(length) = self.store.load(item, &mut self.padded)? else {
-            return Ok(None);
-        };
-        let (prefix, rest) =
-            self.padded[..length].split_first_chunk::<PREFIX>().ok_or(StoreError::Damaged)?;
-        let bytes = rest.get(..usize::from(u16::from_le_bytes(*prefix))).ok_or(StoreError::Damaged)?;
-        buffer.get_mut(..bytes.len()).ok_or(StoreError::Damaged)?.copy_from_slice(bytes);
-        Ok(Some(bytes.len()))
+        self.store.load(item, buffer)
     }
 
     fn store(&mut self, item: Item, bytes: &[u8]) -> Result<(), StoreError> {
-        if let Item::Session(_) = item {
-            let length = u16::try_from(bytes.len()).map_err(|_| StoreError::Full)?;
-            self.padded.fill(0);
-            self.padded[..PREFIX].copy_from_slice(&length.to_le_bytes());
-            let place = self.padded.get_mut(PREFIX..PREFIX + bytes.len()).ok_or(StoreError::Full)?;
-            place.copy_from_slice(bytes);
-            self.store.store(item, &self.padded)?;
-        } else {
-            self.store.store(item, bytes)?;
-        }
+        self.store.store(item, bytes)?;
         self.chip.0.borrow_mut().records_stored += 1;
         Ok(())
     }

@@ -6,9 +6,6 @@
 //! uncut. After each cut the device restarts; the application delivers again what it had not finished and goes on. A
 //! *second cut* does the same to what follows the first: to the restart and the act that is done again.
 //!
-//! The length of a sealed session varies a little from one to the next, and so does the number of steps: a run may come to
-//! its end a few steps sooner or later than the one that was counted.
-//!
 //! Flash is [emulated](crate::nor_flash), with all that real flash refuses to do; sessions are vodozemac's, every message
 //! is decrypted, and what is judged is what came out of the device, by what the world outside knows.
 
