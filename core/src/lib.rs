@@ -44,6 +44,8 @@ pub mod manual {
 pub mod clock;
 mod device;
 pub mod event;
+#[cfg(feature = "flash")]
+pub mod flash;
 pub mod json;
 pub mod membership;
 mod persistence;

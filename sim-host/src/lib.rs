@@ -9,6 +9,7 @@
 pub mod clock;
 pub mod explain;
 pub mod kiosk;
+pub mod nor_flash;
 pub mod observer;
 pub mod olm;
 pub mod parts;
