@@ -1,6 +1,5 @@
 //! The core in [lockstep](super), with a settable clock and sessions that count.
 
-use std::cell::Cell;
 use std::hash::Hash;
 use std::rc::Rc;
 
@@ -10,7 +9,7 @@ use pawl_core::clock::{ClockError, Sleep, TimeError};
 use pawl_core::event::{Event, SendingDevice};
 use pawl_core::membership::{Membership, PreviousMembership};
 use pawl_core::rotation::RotationReason;
-use pawl_core::session::{OutboundSession, SESSION_ID_LENGTH, SESSION_KEY_LENGTH};
+use pawl_core::session::SESSION_ID_LENGTH;
 use pawl_core::settings::{ChangePolicy, Limits, Reading};
 use pawl_core::{
     BlockReason, Config, DecideError, Device, EncryptError, EncryptionEventError, Moment, ResyncError,
@@ -19,6 +18,7 @@ use pawl_core::{
 use serde::Deserialize;
 
 use super::{Answer, Broken, ClockKind, Content, ROOMS, RoomKey, Seen, Setup, Side, Standing, Use};
+use crate::counting::{Bench, CountingSession, Refused, digits};
 use crate::model::{self, Before, Block, Decision, Effect, Noted, Policy, Reason, ResyncFault, Settings};
 
 /// Room for the rooms of a [`Setup`].
@@ -56,88 +56,6 @@ impl<T: TimeInt + Hash, const HZ: u32> Clock for Face<T, HZ> {
 
     fn try_now(&self) -> Result<Instant<Self>, clock::Error> {
         self.0.map(Instant::new).ok_or(clock::Error::NotRunning)
-    }
-}
-
-/// What is common to all sessions of a device.
-#[derive(Default)]
-struct Bench {
-    made: Cell<u64>,
-    live: Cell<usize>,
-    refuses: Cell<bool>,
-}
-
-/// An outbound session that counts.
-struct CountingSession {
-    number: u64,
-    index: u32,
-    bench: Rc<Bench>,
-}
-
-impl CountingSession {
-    fn new(bench: &Rc<Bench>) -> Self {
-        bench.made.set(bench.made.get() + 1);
-        bench.live.set(bench.live.get() + 1);
-        CountingSession { number: bench.made.get(), index: 0, bench: Rc::clone(bench) }
-    }
-}
-
-impl Drop for CountingSession {
-    fn drop(&mut self) {
-        self.bench.live.set(self.bench.live.get() - 1);
-    }
-}
-
-/// The session refuses.
-#[derive(Debug)]
-struct Refused;
-
-impl core::fmt::Display for Refused {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("the session refuses")
-    }
-}
-
-impl core::error::Error for Refused {}
-
-/// Writes a number in as many digits as there is room for.
-fn write_digits(mut number: u64, out: &mut [u8]) {
-    for digit in out.iter_mut().rev() {
-        *digit = b'0' + u8::try_from(number % 10).unwrap_or_default();
-        number /= 10;
-    }
-}
-
-/// Reads a number from the last ten digits of a text, which has no other characters.
-fn digits(text: &str) -> u64 {
-    text.get(text.len() - 10..).and_then(|last| last.parse().ok()).expect("digits")
-}
-
-impl OutboundSession for CountingSession {
-    type Error = Refused;
-
-    fn write_session_id(&self, out: &mut [u8; SESSION_ID_LENGTH]) {
-        write_digits(self.number, out);
-    }
-
-    fn write_session_key(&self, out: &mut [u8; SESSION_KEY_LENGTH]) {
-        let (number, index) = out.split_at_mut(SESSION_ID_LENGTH);
-        write_digits(self.number, number);
-        write_digits(self.index.into(), index);
-    }
-
-    fn message_index(&self) -> u32 {
-        self.index
-    }
-
-    fn encrypt<'o>(&mut self, _: &[u8], out: &'o mut [u8]) -> Result<&'o str, Refused> {
-        let out = out.get_mut(..10).ok_or(Refused)?;
-        write_digits(self.index.into(), out);
-        self.index += 1;
-        if self.bench.refuses.get() {
-            return Err(Refused);
-        }
-        Ok(str::from_utf8(out).expect("digits"))
     }
 }
 
@@ -195,7 +113,7 @@ impl<'s> CoreSide<'s> {
                 Table::Of4(storage) => Device::new(storage, config),
             },
             setup,
-            bench: Rc::default(),
+            bench: Bench::new(0),
             counter: setup.clock.begin(),
             requests: vec![(None, None); setup.rooms],
         }
