@@ -75,7 +75,7 @@ pub(crate) struct Face {
 impl Calendar {
     /// One that goes, and begins long ago.
     pub(crate) fn new() -> Self {
-        Calendar(Rc::new(Cell::new(Face { stamp: Stamp { ms: 1 << 40, setting: 1 }, readable: true })))
+        Calendar(Rc::new(Cell::new(Face { stamp: Stamp { ms: 1 << 62, setting: 1 }, readable: true })))
     }
 
     /// Changes what it shows.
@@ -83,6 +83,11 @@ impl Calendar {
         let mut face = self.0.get();
         change(&mut face);
         self.0.set(face);
+    }
+
+    /// It goes on.
+    pub(crate) fn go(&self, ms: u64) {
+        self.change(|face| face.stamp.ms += ms);
     }
 
     /// What it shows.
