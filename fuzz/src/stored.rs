@@ -629,8 +629,10 @@ fn rate() -> TickRate {
     TickRate::new(1_000, CounterWidth::Bits64).expect("it ticks")
 }
 
-/// Without rooms that only damage can have brought: of those a device is not asked.
+/// Without what is not to be seen: rooms that only damage can have brought, of which a device is not asked, and digits of a
+/// session's number for which its ID has no place.
 fn only_rooms(mut opened: Opened) -> Opened {
+    opened.sessions.values_mut().for_each(|(number, _)| *number %= 10_000_000_000);
     opened.rooms.retain(|room, _| ROOMS.contains(&room.as_str()));
     opened.sessions.retain(|room, _| ROOMS.contains(&room.as_str()));
     opened
