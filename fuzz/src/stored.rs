@@ -10,7 +10,9 @@
 //!   stored, without it knowing. After those, and in the end, the device comes back.
 //!
 //! Whenever it comes back, it must be as the [reference] says, and its coming back again must change nothing and write
-//! nothing. What was damaged is never used: no index is used twice, and no room that has ever been encrypted is plaintext.
+//! nothing. What was damaged is never used: no index is used twice, no room that has ever been encrypted is plaintext, and no
+//! session is used after what ended it. The same holds when the store fails: then the call fails, and whatever it was about
+//! holds in memory.
 //!
 //! libFuzzer finds no checksum, and nobody finds a MAC. So damage says for itself how much of it is put right: a [`Fix`].
 
@@ -28,15 +30,15 @@ use pawl_core::session::SESSION_ID_LENGTH;
 use pawl_core::settings::Limits;
 use pawl_core::store::{Item, Store, StoreError};
 use pawl_core::{
-    BlockReason, Config, Decision, Device, OpenError, Persistence, RoomId, RoomStorage, RoomsStored,
-    SessionsStored, ShareRequest, StoreKey, sealed_length,
+    BlockReason, Config, Decision, Device, EncryptionEventError, OpenError, Persistence, RoomId, RoomStorage,
+    RoomsStored, SessionsStored, ShareRequest, StoreKey, sealed_length,
 };
 use serde::Deserialize;
 
 use self::flash::OnFlash;
 use self::reference::{Cause, Choices, Opened};
 use crate::counting::{Bench, CountingSession, digits};
-use crate::surroundings::{Calendar, Items, KEY, Memory, Nonces};
+use crate::surroundings::{Calendar, Failure, Items, KEY, Memory, Nonces};
 
 /// Checks what an input stands for.
 ///
@@ -64,8 +66,9 @@ enum Fix {
 
 /// Happens to a device: `e`ncryption and what it says, `s`end, `u`nshared message, `p`erson leaves, `v`isibility,
 /// `R`eset, `F`orget, `[`, `]` for a resync; `t`ime passes, clock set back `<`, sleep `Z`; `o`ff, and `O` off as announced; the
-/// calendar is set anew `C`, back `B`, or becomes `X` unreadable or readable; what is stored is `P` sessions or not.
-const LIFE: &[u8] = b"esupvRF[]t<ZoOCBXP";
+/// calendar is set anew `C`, back `B`, or becomes `X` unreadable or readable; what is stored is `P` sessions or not; the store
+/// will `f`ail, after so many writes.
+const LIFE: &[u8] = b"esupvRF[]t<ZoOCBXPf";
 
 /// Happens to an item: `!` a byte is changed, `=` set, `-` removed, `~` an earlier version, `+` put in the place of another.
 /// Happens to flash: `#` a byte is changed.
@@ -219,6 +222,12 @@ struct World {
     sent: HashSet<(u64, u64)>,
     /// Rooms whose encryption events were taken, and that were not forgotten since.
     encrypted: HashSet<usize>,
+    /// The same until the device goes off: storing that failed.
+    encrypted_for_now: HashSet<usize>,
+    /// Sessions that something ended: number by room.
+    ended: HashSet<(usize, u64)>,
+    /// The same until the device goes off: storing that failed.
+    ended_for_now: HashSet<(usize, u64)>,
     /// What was done to the store cannot be told from what a device does: items were taken away or are older ones, as they are
     /// on flash with flipped bits too, or somebody had the key.
     rewritten: bool,
@@ -244,6 +253,9 @@ impl World {
             versions: BTreeMap::new(),
             sent: HashSet::new(),
             encrypted: HashSet::new(),
+            encrypted_for_now: HashSet::new(),
+            ended: HashSet::new(),
+            ended_for_now: HashSet::new(),
             rewritten: false,
             forged: false,
         }
@@ -268,20 +280,19 @@ impl World {
     }
 
     fn live_with_sessions(&mut self, letters: &mut Letters<'_>) {
+        let mut buffer = [0; sealed_length::<CountingSession>()];
+        while !self.come_back_twice(self.with_sessions(&mut buffer)) {}
+        self.live(self.with_sessions(&mut buffer), letters);
+    }
+
+    fn with_sessions<'b>(&self, buffer: &'b mut [u8]) -> SessionsStored<'b, Medium, Calendar, Nonces> {
         let (medium, calendar, nonces) = (self.medium.clone(), self.calendar.clone(), self.nonces.clone());
         let ahead = u32::from(self.ahead).try_into().expect("not 0");
-        let kept = |buffer| {
-            SessionsStored::new(medium.clone(), StoreKey::new(KEY), calendar.clone(), nonces.clone(), buffer)
-                .with_reservation(ahead)
-        };
-        let mut buffer = [0; sealed_length::<CountingSession>()];
-        self.come_back_twice(kept(&mut buffer));
-        let mut buffer = [0; sealed_length::<CountingSession>()];
-        self.live(kept(&mut buffer), letters);
+        SessionsStored::new(medium, StoreKey::new(KEY), calendar, nonces, buffer).with_reservation(ahead)
     }
 
     fn live_with_rooms(&mut self, letters: &mut Letters<'_>) {
-        self.come_back_twice(RoomsStored::new(self.medium.clone()));
+        while !self.come_back_twice(RoomsStored::new(self.medium.clone())) {}
         self.live(RoomsStored::new(self.medium.clone()), letters);
     }
 
@@ -312,12 +323,26 @@ impl World {
         Choices { places: PLACES, keeps_sessions, messages: MESSAGES, period_ms: PERIOD_MS }
     }
 
-    /// The device comes back as the reference says.
-    fn come_back_twice<P: Persistence<CountingSession>>(&mut self, persistence: P) {
-        let Some(items) = self.items() else { return };
+    /// The device comes back as the reference says. Whether it did, or the store failed that once.
+    fn come_back_twice<P: Persistence<CountingSession>>(&mut self, persistence: P) -> bool {
+        let Some(items) = self.items() else { return true };
         let expected = only_rooms(reference::open(&items, self.choices(), self.calendar.read()));
         let mut places = RoomStorage::<CountingSession, { PLACES as usize }>::new();
-        let Some(device) = self.open(&mut places, persistence) else { return };
+        let was_to_fail = self.is_to_fail();
+        let Some(device) = self.open(&mut places, persistence) else {
+            if was_to_fail && let Some(items) = self.items() {
+                // B6: what it has begun it will end, the next time.
+                let again = only_rooms(reference::open(&items, self.choices(), self.calendar.read()));
+                if expected.damaged {
+                    assert_eq!(again.incomplete, Some(Cause::StoreDamaged));
+                    assert!(again.sessions.is_empty());
+                } else {
+                    assert_eq!(Opened { sessions: again.sessions.clone(), ..expected }, again);
+                }
+            }
+            return !was_to_fail;
+        };
+        assert_eq!(was_to_fail, self.is_to_fail(), "the store failed, and nobody knows");
         let opened = look(&device, expected.damaged);
         assert_eq!(opened, expected, "{items:?}");
         // B5, K1: without the word of an intact record no unknown room is plaintext.
@@ -329,18 +354,34 @@ impl World {
             assert!(opened.sessions.is_empty());
         }
         drop(device);
+        self.fail(None);
 
         // What was damaged is so no longer: it would come back the same, and would not be damaged. Of flash with flipped
         // bits so much cannot be said: what it stores it may not find again.
         if matches!(self.medium, Medium::Flash(_)) && self.rewritten {
-            return;
+            return true;
         }
-        let Some(items) = self.items() else { return };
+        let Some(items) = self.items() else { return true };
         // Where generations have come to their end, sessions cannot be made void any more.
         let exhausted = record.is_some_and(|record| record.generation == u32::MAX);
         if !exhausted {
             let again = only_rooms(reference::open(&items, self.choices(), self.calendar.read()));
             assert_eq!(again, Opened { damaged: false, ..opened }, "after {items:?}");
+        }
+        true
+    }
+
+    /// Whether the store is still to fail.
+    fn is_to_fail(&self) -> bool {
+        match &self.medium {
+            Medium::Memory(memory) => memory.is_to_fail(),
+            Medium::Flash(_) => false,
+        }
+    }
+
+    fn fail(&self, failure: Option<Failure>) {
+        if let Medium::Memory(memory) = &self.medium {
+            memory.fail(failure);
         }
     }
 
@@ -357,6 +398,7 @@ impl World {
             Ok(device) => Some(device),
             // Flash whose pages are not to be told from each other, or which has no space left.
             Err(OpenError::Store(_)) if matches!(self.medium, Medium::Flash(_)) => None,
+            Err(OpenError::Store(StoreError::Failed)) => None,
             Err(error) => panic!("{error}"),
         }
     }
@@ -388,6 +430,8 @@ impl World {
                 break;
             }
         }
+        self.encrypted_for_now.clear();
+        self.ended_for_now.clear();
         self.sessions_made = bench.made.get();
         for (item, bytes) in self.items().unwrap_or_default() {
             let versions = self.versions.entry(item).or_default();
@@ -425,8 +469,15 @@ impl World {
                         limit > 100
                     ),
                 };
-                if device.encryption_event(room_id(room), content.as_bytes()).is_ok() {
-                    self.encrypted.insert(room);
+                let before = device.settings(room_id(room));
+                match self.call(device, |device| device.encryption_event(room_id(room), content.as_bytes())) {
+                    Ok(_) => drop(self.encrypted.insert(room)),
+                    Err(EncryptionEventError::Store(_)) if device.is_known_encrypted(room_id(room)) => {
+                        self.encrypted_for_now.insert(room);
+                        let now = device.settings(room_id(room));
+                        assert!(before.is_none() || now.is_some(), "S4: settings were lost");
+                    }
+                    Err(_) => {}
                 }
             }
             b's' => self.send(letters.room(), device, bench),
@@ -434,24 +485,34 @@ impl World {
                 let _ = self.message(letters.room(), device, bench);
             }
             b'p' => {
-                let unknown = PreviousMembership::Unknown;
-                let _ = device.member_event(room_id(letters.room()), unknown, Membership::Leave, false);
+                let (room, unknown) = (letters.room(), PreviousMembership::Unknown);
+                let session = current_session(device, room);
+                let noted = self.call(device, |device| {
+                    device.member_event(room_id(room), unknown, Membership::Leave, false)
+                });
+                let ended = if noted.is_ok() { &mut self.ended } else { &mut self.ended_for_now };
+                ended.extend(session.map(|session| (room, session)));
             }
             b'v' => {
                 let room = letters.room();
                 let visibility = if letters.next() == b's' { "shared" } else { "joined" };
-                let _ = device.history_visibility_event(room_id(room), visibility);
+                let _ =
+                    self.call(device, |device| device.history_visibility_event(room_id(room), visibility));
             }
-            b'R' => drop(device.reset_settings(room_id(letters.room()))),
+            b'R' => {
+                let room = letters.room();
+                let _ = self.call(device, |device| device.reset_settings(room_id(room)));
+            }
             b'F' => {
                 let room = letters.room();
-                if let Ok(true) = device.forget(room_id(room)) {
+                if let Ok(true) = self.call(device, |device| device.forget(room_id(room))) {
                     self.encrypted.remove(&room);
+                    self.encrypted_for_now.remove(&room);
                 }
             }
             b'[' => device.begin_resync(),
             b']' => {
-                if device.end_resync().is_ok() {
+                if self.call(device, Device::end_resync).is_ok() {
                     // Rooms that were lost with what was damaged were not delivered: they are unknown now (K4).
                     self.encrypted.retain(|room| device.is_known_encrypted(room_id(*room)));
                 }
@@ -462,10 +523,17 @@ impl World {
                 self.calendar.change(|face| face.stamp.ms += ms);
             }
             b'<' => self.ticks -= 1,
-            b'Z' => drop(device.slept(Sleep::Unknown)),
+            b'Z' => {
+                let _ = self.call(device, |device| device.slept(Sleep::Unknown));
+            }
             b'O' => {
-                let _ = device.shut_down_at_ticks(self.ticks, rate());
+                let ticks = self.ticks;
+                let _ = self.call(device, |device| device.shut_down_at_ticks(ticks, rate()));
                 return false;
+            }
+            b'f' => {
+                let how = letters.next();
+                self.fail(Some(Failure { after: how / 2 % 4, is_stored: how % 2 == 1 }));
             }
             b'C' => self.calendar.change(|face| face.stamp.setting = face.stamp.setting.wrapping_add(1)),
             b'B' => self.calendar.change(|face| face.stamp.ms -= 5),
@@ -479,6 +547,18 @@ impl World {
         true
     }
 
+    /// B1: a call during which the store fails is a call that fails.
+    fn call<'d, P, T, E>(
+        &self,
+        device: &mut Device<'d, CountingSession, P>,
+        call: impl FnOnce(&mut Device<'d, CountingSession, P>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let was_to_fail = self.is_to_fail();
+        let result = call(device);
+        assert!(result.is_err() || was_to_fail == self.is_to_fail(), "the store failed, and nobody knows");
+        result
+    }
+
     /// A message; its session is shared first if it has to be.
     fn send<P: Persistence<CountingSession>>(
         &mut self,
@@ -487,7 +567,7 @@ impl World {
         bench: &Rc<Bench>,
     ) {
         if let Some(request) = self.message(room, device, bench)
-            && device.shared(&request).is_ok()
+            && self.call(device, |device| device.shared(&request)).is_ok()
         {
             let again = self.message(room, device, bench);
             assert_eq!(again, None, "T8: a session that was shared is to be shared again");
@@ -501,13 +581,21 @@ impl World {
         device: &mut Device<'_, CountingSession, P>,
         bench: &Rc<Bench>,
     ) -> Option<ShareRequest> {
+        let (medium, was_to_fail) = (self.medium.clone(), self.is_to_fail());
+        let has_failed = || match &medium {
+            Medium::Memory(memory) => was_to_fail && !memory.is_to_fail(),
+            Medium::Flash(_) => false,
+        };
         let moment = device.at_ticks(self.ticks, rate()).ok()?;
+        assert!(!has_failed(), "the store failed, and nobody knows");
         let create = || Ok::<_, std::convert::Infallible>(CountingSession::new(bench));
-        match moment.decide(room_id(room), create).ok()? {
+        let decision = moment.decide(room_id(room), create).ok()?;
+        assert!(!has_failed(), "the store failed, and nobody knows");
+        match decision {
             Decision::Plaintext(_) => {
                 // B5: it was not forgotten, and there was no resync since.
                 let known = self.encrypted.contains(&room) && !self.rewritten && !self.forged;
-                assert!(!known, "plaintext to an encrypted room");
+                assert!(!known && !self.encrypted_for_now.contains(&room), "plaintext to an encrypted room");
                 None
             }
             Decision::Blocked(_) => None,
@@ -521,6 +609,9 @@ impl World {
                     serde_json::from_slice(&out[..encrypted.length]).expect("an event");
                 let message = (digits(content.session_id), u64::from(encrypted.message_index));
                 assert!(self.sent.insert(message) || self.rewritten, "{message:?} was sent twice");
+                let ended = self.ended.contains(&(room, message.0)) && !self.rewritten && !self.forged;
+                let ended = ended || self.ended_for_now.contains(&(room, message.0));
+                assert!(!ended, "T4: a session was used that was to be replaced");
                 None
             }
         }
@@ -652,15 +743,30 @@ fn look<P: Persistence<CountingSession>>(device: &Device<'_, CountingSession, P>
             (settings.rotation_period_msgs, settings.rotation_period_ms, settings.encrypt_state_events)
         });
         opened.rooms.insert(ROOMS[room].to_owned(), in_force);
-        if let Some(request) = device.share_current(room_id(room)) {
-            let mut out = [0; 600];
-            let length = device.room_key(&request, &mut out).expect("its key");
-            let content: RoomKeyContent<'_> = serde_json::from_slice(&out[..length]).expect("its content");
-            let (session, index) = content.session_key.split_at(SESSION_ID_LENGTH);
-            opened.sessions.insert(ROOMS[room].to_owned(), (digits(session), digits(index)));
-        }
+        let session = session_and_index(device, room);
+        opened.sessions.extend(session.map(|session| (ROOMS[room].to_owned(), session)));
     }
     opened
+}
+
+/// The number and the index of the session there is.
+fn session_and_index<P: Persistence<CountingSession>>(
+    device: &Device<'_, CountingSession, P>,
+    room: usize,
+) -> Option<(u64, u64)> {
+    let request = device.share_current(room_id(room))?;
+    let mut out = [0; 600];
+    let length = device.room_key(&request, &mut out).expect("its key");
+    let content: RoomKeyContent<'_> = serde_json::from_slice(&out[..length]).expect("its content");
+    let (session, index) = content.session_key.split_at(SESSION_ID_LENGTH);
+    Some((digits(session), digits(index)))
+}
+
+fn current_session<P: Persistence<CountingSession>>(
+    device: &Device<'_, CountingSession, P>,
+    room: usize,
+) -> Option<u64> {
+    Some(session_and_index(device, room)?.0)
 }
 
 #[cfg(test)]
@@ -692,7 +798,7 @@ mod tests {
             usize::try_from(state >> 8).expect("24 bits") % below
         };
         let letters = [LIFE, DAMAGE, b"sssseeeAAAAABBC[]DRSac-0123", &[0, 1, 7, 255]].concat();
-        for length in 0..400 {
+        for length in 0..150 {
             let kind = [b"s", b"s", b"s", b"r"][random(4)];
             let medium = [b"m1", b"m4", b"f2"][random(3)];
             let begin = [b"l", &kind[..], medium, b"[eA9eBueC5]sAsBsA"].concat();

@@ -23,6 +23,16 @@ pub(crate) struct Memory(Rc<RefCell<Kept>>);
 struct Kept {
     items: Items,
     writes: u64,
+    fails: Option<Failure>,
+}
+
+/// How a store fails once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// After so many more writes that succeed.
+    pub(crate) after: u8,
+    /// Whether the item is the new one all the same.
+    pub(crate) is_stored: bool,
 }
 
 impl Memory {
@@ -40,6 +50,16 @@ impl Memory {
     pub(crate) fn writes(&self) -> u64 {
         self.0.borrow().writes
     }
+
+    /// From now on it fails so, once; `None`: it does not.
+    pub(crate) fn fail(&self, failure: Option<Failure>) {
+        self.0.borrow_mut().fails = failure;
+    }
+
+    /// Whether it is still to fail.
+    pub(crate) fn is_to_fail(&self) -> bool {
+        self.0.borrow().fails.is_some()
+    }
 }
 
 impl Store for Memory {
@@ -54,8 +74,19 @@ impl Store for Memory {
     }
 
     fn store(&mut self, item: Item, bytes: &[u8]) -> Result<(), StoreError> {
-        let mut kept = self.0.borrow_mut();
+        let kept = &mut *self.0.borrow_mut();
         kept.writes += 1;
+        match &mut kept.fails {
+            Some(Failure { after: 0, is_stored }) => {
+                if *is_stored {
+                    kept.items.insert(item, bytes.to_vec());
+                }
+                kept.fails = None;
+                return Err(StoreError::Failed);
+            }
+            Some(failure) => failure.after -= 1,
+            None => {}
+        }
         kept.items.insert(item, bytes.to_vec());
         Ok(())
     }
