@@ -67,8 +67,8 @@ fn the_latch_never_opens_and_the_ratchet_never_slips_over_the_corpus_of_events()
 
 #[test]
 fn a_device_keeps_in_step_with_the_model_over_the_corpus_of_operations() {
-    // S1–S5, K1–K6, T1–T11, E1–E5, C1–C5
-    check_all("fuzz/corpus/operations", 40, lockstep::check);
+    // S1–S5, K1–K6, T1–T11, E1–E5, C1–C5, B1–B4
+    check_all("fuzz/corpus/operations", 60, lockstep::check);
 }
 
 #[test]
