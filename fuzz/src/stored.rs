@@ -233,6 +233,8 @@ struct World {
     rewritten: bool,
     /// Somebody had the checksum right.
     forged: bool,
+    /// There are no more generations of sessions, as only somebody can bring about who has the checksum right.
+    exhausted: bool,
 }
 
 impl World {
@@ -258,6 +260,7 @@ impl World {
             ended_for_now: HashSet::new(),
             rewritten: false,
             forged: false,
+            exhausted: false,
         }
     }
 
@@ -363,8 +366,9 @@ impl World {
         }
         let Some(items) = self.items() else { return true };
         // Where generations have come to their end, sessions cannot be made void any more.
-        let exhausted = record.is_some_and(|record| record.generation == u32::MAX);
-        if !exhausted {
+        let record = items.get(&Item::Device).and_then(|bytes| reference::device_record(bytes));
+        self.exhausted = record.is_some_and(|record| record.generation == u32::MAX);
+        if !self.exhausted {
             let again = only_rooms(reference::open(&items, self.choices(), self.calendar.read()));
             assert_eq!(again, Opened { damaged: false, ..opened }, "after {items:?}");
         }
