@@ -418,11 +418,8 @@ impl World {
             }
             return;
         };
-        assert_eq!(
-            self.writes(),
-            before,
-            "a device that comes back for the second time has nothing to write"
-        );
+        let has_written = self.writes() != before;
+        assert!(!has_written || self.exhausted, "a device that comes back once more has nothing to write");
         let bench = Bench::new(self.sessions_made);
         loop {
             letters.0 = letters.0.trim_ascii_start();
