@@ -357,7 +357,7 @@ fn from_the_first_start_with_rooms_that_are_stored() {
     let small = Setup::small(Policy::Ratchet, true, 1, ClockKind::Bits64Khz, 2);
     let setup = Setup { stored: Stored::Rooms, ..small };
     let operations = operations_on_stored_rooms(&setup);
-    let at_least = &[];
+    let at_least = &[(4, 380, 2_800), (7, 3_400, 34_000)];
     run("rooms stored", Search { setup, beginning: Vec::new(), operations, at_least }, depth());
 }
 
@@ -372,7 +372,8 @@ fn stored_session_in_use(clock: ClockKind) -> Search {
         Operation::Send(A),
     ]);
     let operations = operations_on_stored_sessions(&setup);
-    Search { setup, beginning, operations, at_least: &[] }
+    let at_least = &[(2, 170, 430), (5, 31_000, 155_000)];
+    Search { setup, beginning, operations, at_least }
 }
 
 #[test]
