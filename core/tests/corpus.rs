@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use pawl_fuzz::{events, lockstep, reader, settings, vector_content};
+use pawl_fuzz::{events, lockstep, reader, settings, stored, vector_content};
 
 /// Runs a body over all files in a folder of the workspace, which has so many at least. Names each file, so that a panic
 /// can be told from it.
@@ -67,6 +67,12 @@ fn the_latch_never_opens_and_the_ratchet_never_slips_over_the_corpus_of_events()
 
 #[test]
 fn a_device_keeps_in_step_with_the_model_over_the_corpus_of_operations() {
-    // S1–S5, K1–K6, T1–T11, E1–E5, C1–C5
-    check_all("fuzz/corpus/operations", 40, lockstep::check);
+    // S1–S5, K1–K6, T1–T11, E1–E5, C1–C5, B1–B4
+    check_all("fuzz/corpus/operations", 60, lockstep::check);
+}
+
+#[test]
+fn a_device_that_comes_back_to_whatever_is_stored_uses_nothing_of_it_in_part_over_the_corpus() {
+    // B1–B6, K1, K4
+    check_all("fuzz/corpus/stored", 50, stored::check);
 }

@@ -1,17 +1,17 @@
 //! Long lives of a device against the model of the rules: hundreds of operations with the default limits and values as
-//! they come in practice, over months, on clocks that wrap many times meanwhile.
+//! they come in practice, over months, on clocks that wrap many times meanwhile, and over restarts.
 //!
 //! What the exhaustive search does with small limits is done here with large ones: 100 messages and a week, thousands of
 //! messages and 28 days, waits to the millisecond around them, and waits of weeks during which a clock of 32 bits is
 //! read as often as the core asks for.
 //!
 //! Rules: S1, S2, S3, S4, S5, K1, K2, K3, K4, K6, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, E1, E2, E3, E4, E5, C1,
-//! C2, C3, C4, C5.
+//! C2, C3, C4, C5, B1, B2, B3, B4.
 
 use pawl_fuzz::lockstep::{
-    Broken, ClockKind, Content, Lockstep, ModelSide, Observed, Operation, ROOMS, Setup, Storage,
+    Broken, ClockKind, Content, Lockstep, ModelSide, Observed, Off, Operation, ROOMS, Setup, Storage,
 };
-use pawl_fuzz::model::{Before, Policy};
+use pawl_fuzz::model::{Before, Policy, Stored};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
@@ -33,8 +33,13 @@ impl ReferenceStateMachine for Life {
     fn init_state() -> BoxedStrategy<Life> {
         let policy =
             prop_oneof![3 => Just(Policy::Ratchet), 2 => Just(Policy::Follow), 1 => Just(Policy::Freeze)];
-        (policy, any::<bool>(), select(vec![1, 2, 4]), select(ClockKind::ALL.to_vec()))
-            .prop_map(|(policy, plaintext, places, clock)| {
+        let stored = prop_oneof![
+            1 => Just(Stored::Nothing),
+            1 => Just(Stored::Rooms),
+            3 => select(vec![1, 3, 16, 100]).prop_map(Stored::Sessions),
+        ];
+        (policy, any::<bool>(), select(vec![1, 2, 4]), select(ClockKind::ALL.to_vec()), stored)
+            .prop_map(|(policy, plaintext, places, clock, stored)| {
                 let setup = Setup {
                     policy,
                     plaintext,
@@ -43,6 +48,7 @@ impl ReferenceStateMachine for Life {
                     messages: (1, 10_000),
                     period_ms: (HOUR_MS, 28 * DAY_MS),
                     rooms: ROOMS.len(),
+                    stored,
                 };
                 Life { model: ModelSide::new(setup), expected: None }
             })
@@ -86,7 +92,15 @@ impl ReferenceStateMachine for Life {
             1 => Just(Operation::BeginResync),
             1 => Just(Operation::EndResync),
         ];
-        prop_oneof![4 => time, 8 => messages, 5 => events].boxed()
+        let off = || select(vec![Off::Cut, Off::Announced]);
+        let restarts = prop_oneof![
+            4 => (off(), prop_oneof![Just(0), sleep()]).prop_map(|(off, ms)| Operation::Restart(off, ms)),
+            1 => Just(Operation::CalendarSet),
+            1 => sleep().prop_map(Operation::CalendarBack),
+            1 => Just(Operation::CalendarSwitch),
+        ];
+        let restarts_left = u32::from(life.model.may_restart());
+        prop_oneof![40 => time, 80 => messages, 50 => events, 8 * restarts_left => restarts].boxed()
     }
 
     fn apply(mut life: Life, operation: &Operation) -> Life {

@@ -20,11 +20,14 @@
 //! code with the core. What libFuzzer adds to the corpus is named by its hash and not committed; an input that once
 //! made a body panic is, under a name that says why.
 
+mod counting;
 pub mod events;
 pub mod lockstep;
 pub mod model;
 pub mod reader;
 pub mod settings;
+pub mod stored;
+mod surroundings;
 
 /// The content that an input stands for: itself or, where it is a test vector (`vectors/README.md`), what follows the
 /// header. So the folder of vectors serves as a corpus.

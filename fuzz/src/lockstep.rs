@@ -11,11 +11,11 @@ mod model_side;
 
 use pawl_core::clock::longest_read_interval_ms;
 
-use crate::model::{self, Before, Decision, Effect, Noted, Policy, ResyncFault, Settings};
+use crate::model::{self, Before, Decision, Effect, Noted, Policy, ResyncFault, Settings, Stored};
 
 pub use self::bytes::check;
 pub use self::core_side::Storage;
-use self::core_side::{CoreSide, Face};
+use self::core_side::{Core, Face};
 pub use self::model_side::ModelSide;
 
 /// The rooms of an operation, by their place in this list. One name begins like another.
@@ -41,7 +41,12 @@ pub struct Setup {
     pub period_ms: Range,
     /// How many of [`ROOMS`] there are.
     pub rooms: usize,
+    /// What outlives a restart.
+    pub stored: Stored,
 }
+
+/// How often a device of a [`Lockstep`] may start, the first time included.
+pub const STARTS: usize = 16;
 
 impl Setup {
     /// Limits so small that every one of them is met soon: 1 to 3 messages, and periods of a few steps of the clock. The
@@ -53,7 +58,8 @@ impl Setup {
             ClockKind::Bits32Hz => 500,
             ClockKind::Bits32Crystal => 250,
         };
-        Setup { policy, plaintext, places, clock, messages: (1, 3), period_ms: (least, 4 * least), rooms }
+        let (messages, period_ms) = ((1, 3), (least, 4 * least));
+        Setup { policy, plaintext, places, clock, messages, period_ms, rooms, stored: Stored::Nothing }
     }
 
     /// The greatest settings there can be.
@@ -64,7 +70,13 @@ impl Setup {
 
     fn choices(&self) -> model::Choices {
         let clock = model::time::Clock { bits: self.clock.bits(), hz: self.clock.hz() };
-        model::Choices { policy: self.policy, plaintext: self.plaintext, places: self.places, clock }
+        model::Choices {
+            policy: self.policy,
+            plaintext: self.plaintext,
+            places: self.places,
+            clock,
+            stored: self.stored,
+        }
     }
 }
 
@@ -203,6 +215,24 @@ pub enum Operation {
     SleptMs(u64),
     /// The clock stood still for nobody knows how long.
     SleptUnknown,
+    /// The device goes off, announced to it or not, and starts again so many milliseconds later. Its clock begins anew, and
+    /// requests to share are lost.
+    Restart(Off, u64),
+    /// The calendar, which goes on while the device is off, is set anew: its setting number changes.
+    CalendarSet,
+    /// The calendar goes back by so many milliseconds, and its setting number does not change.
+    CalendarBack(u64),
+    /// The calendar can be read no more, or again.
+    CalendarSwitch,
+}
+
+/// How a device goes off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Off {
+    /// The power fails.
+    Cut,
+    /// It is told before.
+    Announced,
 }
 
 /// The content of an `m.room.encryption` event.
@@ -340,6 +370,10 @@ trait Side {
     fn set_back_ticks(&mut self, ticks: u64);
     fn read_clock(&mut self);
     fn slept(&mut self, ms: Option<u64>);
+    fn restart(&mut self, off: Off, ms: u64);
+    fn calendar_set(&mut self);
+    fn calendar_back(&mut self, ms: u64);
+    fn calendar_switch(&mut self);
     /// Decides, and uses the permit if there is one. A request to share is the latest then.
     fn message(&mut self, room: usize, creation: bool, used: Use) -> Answer;
     fn unreadable(&mut self, room: usize) -> Answer;
@@ -356,7 +390,7 @@ trait Side {
 }
 
 impl Operation {
-    fn apply(self, side: &mut impl Side, clock: ClockKind) -> Vec<Answer> {
+    fn apply(self, side: &mut (impl Side + ?Sized), clock: ClockKind) -> Vec<Answer> {
         match self {
             Operation::Encryption(room, content) => vec![side.encryption(room, content)],
             Operation::Send(room) => send(side, room, Use::Encrypt),
@@ -398,7 +432,7 @@ impl Operation {
     }
 
     /// Those that are not answered.
-    fn apply_in_silence(self, side: &mut impl Side, clock: ClockKind) {
+    fn apply_in_silence(self, side: &mut (impl Side + ?Sized), clock: ClockKind) {
         match self {
             Operation::BeginResync => side.begin_resync(),
             Operation::Pass(steps) => side.pass_ticks(steps * clock.step()),
@@ -407,6 +441,10 @@ impl Operation {
             Operation::SetBack(steps) => side.set_back_ticks(steps * clock.step()),
             Operation::SleptMs(ms) => side.slept(Some(ms)),
             Operation::SleptUnknown => side.slept(None),
+            Operation::Restart(off, ms) => side.restart(off, ms),
+            Operation::CalendarSet => side.calendar_set(),
+            Operation::CalendarBack(ms) => side.calendar_back(ms),
+            Operation::CalendarSwitch => side.calendar_switch(),
             answered => unreachable!("{answered:?}"),
         }
     }
@@ -437,7 +475,7 @@ impl Operation {
 }
 
 /// A message; if its session is to be shared first, it is, and then the message is tried again.
-fn send(side: &mut impl Side, room: usize, used: Use) -> Vec<Answer> {
+fn send(side: &mut (impl Side + ?Sized), room: usize, used: Use) -> Vec<Answer> {
     let first = side.message(room, true, used);
     if let Answer::Decided(Decision::Share(..)) = first {
         let confirmed = side.confirm_latest(room);
@@ -446,7 +484,7 @@ fn send(side: &mut impl Side, room: usize, used: Use) -> Vec<Answer> {
     vec![first]
 }
 
-fn wait(side: &mut impl Side, steps: u64, readings: u8, clock: ClockKind) {
+fn wait(side: &mut (impl Side + ?Sized), steps: u64, readings: u8, clock: ClockKind) {
     let mut missing = steps * clock.step();
     let interval = (missing / (u64::from(readings) + 1)).max(1);
     let interval = clock.longest_interval().map_or(interval, |longest| longest.min(interval));
@@ -462,7 +500,7 @@ fn wait(side: &mut impl Side, steps: u64, readings: u8, clock: ClockKind) {
 /// The core and the model side by side.
 pub struct Lockstep<'s> {
     setup: Setup,
-    core: CoreSide<'s>,
+    core: Box<dyn Core + 's>,
     model: ModelSide,
     watch: Watch,
     done: Vec<Operation>,
@@ -474,7 +512,7 @@ impl<'s> Lockstep<'s> {
     pub fn new(storage: &'s mut Storage, setup: Setup) -> Self {
         Lockstep {
             setup,
-            core: CoreSide::new(storage, setup),
+            core: core_side::new(storage, setup),
             model: ModelSide::new(setup),
             watch: Watch::new(setup),
             done: Vec::new(),
@@ -496,7 +534,7 @@ impl<'s> Lockstep<'s> {
     /// As [`step`](Self::step).
     pub fn step_core(&mut self, operation: Operation, expected: &Observed) {
         self.done.push(operation);
-        let observed = observe(&mut self.core, operation, &self.setup);
+        let observed = observe(&mut *self.core, operation, &self.setup);
         if observed != *expected {
             self.fail(&format!(
                 "the core and the rules differ\nthe core:  {observed:?}\nthe rules: {expected:?}"
@@ -512,7 +550,7 @@ impl<'s> Lockstep<'s> {
     pub fn step_briefly(&mut self, operation: Operation) {
         self.done.push(operation);
         let expected = operation.apply(&mut self.model, self.setup.clock);
-        let answers = operation.apply(&mut self.core, self.setup.clock);
+        let answers = operation.apply(&mut *self.core, self.setup.clock);
         if answers != expected {
             self.fail(&format!(
                 "the core and the rules differ\nthe core:  {answers:?}\nthe rules: {expected:?}"
@@ -528,7 +566,7 @@ impl<'s> Lockstep<'s> {
     pub fn step_again(&mut self, operation: Operation) {
         self.done.push(operation);
         let _ = operation.apply(&mut self.model, self.setup.clock);
-        let answers = operation.apply(&mut self.core, self.setup.clock);
+        let answers = operation.apply(&mut *self.core, self.setup.clock);
         self.watch(operation, &answers);
     }
 
@@ -564,7 +602,7 @@ pub struct Observed {
     rooms: Vec<Seen>,
 }
 
-fn observe(side: &mut impl Side, operation: Operation, setup: &Setup) -> Observed {
+fn observe(side: &mut (impl Side + ?Sized), operation: Operation, setup: &Setup) -> Observed {
     let answers = operation.apply(side, setup.clock);
     Observed { answers, rooms: (0..setup.rooms).map(|room| side.seen(room)).collect() }
 }
@@ -572,6 +610,7 @@ fn observe(side: &mut impl Side, operation: Operation, setup: &Setup) -> Observe
 /// What holds of a device's answers whatever they are, without a model.
 struct Watch {
     policy: Policy,
+    stored: Stored,
     rooms: Vec<Watched>,
     /// The sessions and indices of messages that were sent.
     sent: std::collections::HashSet<(u64, u64)>,
@@ -614,7 +653,12 @@ impl Watched {
 
 impl Watch {
     fn new(setup: Setup) -> Self {
-        Watch { policy: setup.policy, rooms: vec![Watched::default(); setup.rooms], sent: Default::default() }
+        Watch {
+            policy: setup.policy,
+            stored: setup.stored,
+            rooms: vec![Watched::default(); setup.rooms],
+            sent: Default::default(),
+        }
     }
 
     fn look(
@@ -628,6 +672,14 @@ impl Watch {
         }
         if operation == Operation::BeginResync {
             self.rooms.iter_mut().for_each(|room| room.resync_begun = true);
+        }
+        if let Operation::Restart(..) = operation {
+            for room in &mut self.rooms {
+                room.resync_begun = false;
+                if self.stored == Stored::Nothing {
+                    *room = Watched { refused: room.refused, ..Watched::default() };
+                }
+            }
         }
         let policy = self.policy;
         self.rooms.iter_mut().zip(rooms).try_for_each(|(room, standing)| room.look(standing, policy))

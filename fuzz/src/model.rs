@@ -14,7 +14,7 @@ pub mod time;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::room::{Room, Session};
-use self::time::{Clock, Time};
+use self::time::{Calendar, Clock, Time};
 
 /// What an integrator chooses.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,19 @@ pub struct Choices {
     pub places: usize,
     /// The device's clock.
     pub clock: Clock,
+    /// What outlives a restart.
+    pub stored: Stored,
+}
+
+/// What outlives a restart (B1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stored {
+    /// Nothing: a restart is a first start.
+    Nothing,
+    /// Rooms and knowledge.
+    Rooms,
+    /// Sessions as well, stored ahead by so many messages (B2).
+    Sessions(u64),
 }
 
 /// S3.
@@ -183,6 +196,8 @@ enum Learned {
     ResyncBegun,
     /// A resync was ended, well or not.
     ResyncEnded,
+    /// The device started again, which ends a resync (K4).
+    Restarted,
 }
 
 /// A device since its first start.
@@ -193,6 +208,7 @@ pub struct Device {
     rooms: BTreeMap<String, Room>,
     learned: Vec<Learned>,
     time: Time,
+    calendar: Calendar,
     sessions_made: u64,
 }
 
@@ -200,13 +216,52 @@ impl Device {
     /// A first start.
     #[must_use]
     pub fn new(choices: Choices) -> Self {
-        Device {
+        let mut device = Device {
             choices,
             rooms: BTreeMap::new(),
             learned: Vec::new(),
             time: Time::new(choices.clock),
+            calendar: Calendar::new(choices.clock),
             sessions_made: 0,
+        };
+        device.start_clock();
+        device
+    }
+
+    /// A device whose state is stored reads the clock when it starts.
+    fn start_clock(&mut self) {
+        self.time = Time::new(self.choices.clock);
+        if self.choices.stored != Stored::Nothing {
+            self.read_clock();
         }
+    }
+
+    /// The device goes off, announced to it or not, and comes back (B2, B3, B4, K4).
+    pub fn restart(&mut self, announced: bool) {
+        if announced {
+            self.read_clock();
+        }
+        for session in self.rooms.values_mut().filter_map(|room| room.session.as_mut()) {
+            if announced && session.stored.is_some() {
+                session.store_exactly(self.time.age(session.made));
+            }
+        }
+        if self.choices.stored == Stored::Nothing {
+            let (calendar, sessions_made) = (self.calendar.clone(), self.sessions_made);
+            *self = Device { calendar, sessions_made, ..Device::new(self.choices) };
+            return;
+        }
+        self.learned.push(Learned::Restarted);
+        self.start_clock();
+        let stamp = self.calendar.read();
+        for room in self.rooms.values_mut() {
+            room.session = room.session.take().and_then(|session| session.after_restart(stamp, &self.time));
+        }
+    }
+
+    /// The clock that goes on while the device is off.
+    pub fn calendar(&mut self) -> &mut Calendar {
+        &mut self.calendar
     }
 
     /// An `m.room.encryption` event; `None` when it is refused (K2).
@@ -290,8 +345,8 @@ impl Device {
 
     /// How a resync would end after this.
     fn resync(learned: &[Learned]) -> Result<(), ResyncFault> {
-        let begun =
-            learned.iter().rposition(|event| [Learned::ResyncBegun, Learned::ResyncEnded].contains(event));
+        let bounds = [Learned::ResyncBegun, Learned::ResyncEnded, Learned::Restarted];
+        let begun = learned.iter().rposition(|event| bounds.contains(event));
         match begun {
             Some(at) if learned[at] == Learned::ResyncBegun => {
                 if learned[at..].contains(&Learned::Refused) {
@@ -311,7 +366,7 @@ impl Device {
                 Learned::Refused => return Some(Block::Capacity),
                 Learned::Forgot => return Some(Block::StateUnknown),
                 Learned::ResyncEnded if Self::resync(&self.learned[..at]).is_ok() => return None,
-                Learned::ResyncEnded | Learned::ResyncBegun => {}
+                Learned::ResyncEnded | Learned::ResyncBegun | Learned::Restarted => {}
             }
         }
         Some(Block::StateUnknown) // first start
@@ -361,10 +416,21 @@ impl Device {
                 return Decision::NoNewSession;
             }
             self.sessions_made += 1;
-            room.begin_session(self.sessions_made, &self.time);
+            let stamp = match self.choices.stored {
+                Stored::Sessions(_) => self.calendar.read(),
+                Stored::Nothing | Stored::Rooms => None,
+            };
+            room.begin_session(self.sessions_made, &self.time, stamp);
         }
-        match &room.session {
-            Some(session) if session.is_shared() => Decision::Permit(session.id),
+        match &mut room.session {
+            Some(session) if session.is_shared() => {
+                if let Stored::Sessions(ahead) = self.choices.stored
+                    && session.is_at_mark()
+                {
+                    session.store_ahead(ahead, settings.messages, self.time.age(session.made));
+                }
+                Decision::Permit(session.id)
+            }
             Some(session) => Decision::Share(session.id, reason),
             None => unreachable!("T3"),
         }
@@ -379,13 +445,24 @@ impl Device {
     /// That session was shared: as a decision asked for (T8), or with somebody who came later (E5). Whether it still is
     /// the room's.
     pub fn shared(&mut self, room_id: &str, session: u64, with: With) -> bool {
-        match self.rooms.get_mut(room_id).and_then(|room| room.session.as_mut()) {
-            Some(current) if current.id == session => {
-                current.shared(with);
-                true
-            }
-            _ => false,
+        let limit = self.settings(room_id).map(|settings| settings.messages);
+        let Some(current) = self.rooms.get_mut(room_id).and_then(|room| room.session.as_mut()) else {
+            return false;
+        };
+        if current.id != session {
+            return false;
         }
+        let is_first = !current.is_shared();
+        current.shared(with);
+        // B1, B3: that it was shared is stored, and all else of it. The clock is not read for that.
+        if let (Stored::Sessions(ahead), Some(limit)) = (self.choices.stored, limit)
+            && is_first
+            && current.is_shared()
+            && current.stamp.is_some()
+        {
+            current.store_ahead(ahead, limit, self.time.age_in_whole_ticks(current.made));
+        }
+        true
     }
 
     /// The settings in force in a room.
@@ -429,6 +506,7 @@ impl Device {
             ignorance: self.ignorance(),
             resync: Self::resync(&self.learned),
             unread_ticks: self.time.unread_ticks(),
+            calendar: self.calendar.is_readable(),
         }
     }
 
@@ -444,6 +522,11 @@ impl Device {
                 uses: session.uses().min(most.messages),
                 index: session.index(),
                 age: self.time.age(session.made).min(most.period_ms.into(), self.choices.clock),
+                stored: session.stored.map(|stored| {
+                    let age = stored.age.min(most.period_ms.into(), self.choices.clock);
+                    room::Stored { age, ..stored }
+                }),
+                by_calendar: session.stamp.map(|stamp| self.calendar.face().since(stamp)),
             }),
         }
     }
@@ -456,6 +539,7 @@ pub struct Gist {
     ignorance: Option<Block>,
     resync: Result<(), ResyncFault>,
     unread_ticks: Option<i128>,
+    calendar: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -474,4 +558,7 @@ struct SessionGist {
     uses: u64,
     index: u64,
     age: time::Age,
+    stored: Option<room::Stored>,
+    /// Its age by the calendar, if that was readable, and while it was not set anew.
+    by_calendar: Option<Option<i128>>,
 }

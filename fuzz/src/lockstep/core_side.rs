@@ -1,7 +1,7 @@
 //! The core in [lockstep](super), with a settable clock and sessions that count.
 
-use std::cell::Cell;
 use std::hash::Hash;
+use std::num::NonZeroU32;
 use std::rc::Rc;
 
 use embedded_time::fraction::Fraction;
@@ -10,41 +10,64 @@ use pawl_core::clock::{ClockError, Sleep, TimeError};
 use pawl_core::event::{Event, SendingDevice};
 use pawl_core::membership::{Membership, PreviousMembership};
 use pawl_core::rotation::RotationReason;
-use pawl_core::session::{OutboundSession, SESSION_ID_LENGTH, SESSION_KEY_LENGTH};
+use pawl_core::session::SESSION_ID_LENGTH;
 use pawl_core::settings::{ChangePolicy, Limits, Reading};
 use pawl_core::{
-    BlockReason, Config, DecideError, Device, EncryptError, EncryptionEventError, Moment, ResyncError,
-    RoomId, RoomKeyError, RoomStorage, ShareRequest, SharedError,
+    BlockReason, Config, DecideError, Device, EncryptError, EncryptionEventError, Moment, NothingStored,
+    Persistence, ResyncError, RoomId, RoomKeyError, RoomPlace, RoomsStored, SessionsStored, ShareRequest,
+    SharedError, StoreKey, sealed_length,
 };
 use serde::Deserialize;
 
-use super::{Answer, Broken, ClockKind, Content, ROOMS, RoomKey, Seen, Setup, Side, Standing, Use};
-use crate::model::{self, Before, Block, Decision, Effect, Noted, Policy, Reason, ResyncFault, Settings};
+use super::{
+    Answer, Broken, ClockKind, Content, Off, ROOMS, RoomKey, STARTS, Seen, Setup, Side, Standing, Use,
+};
+use crate::counting::{Bench, CountingSession, Refused, digits};
+use crate::model::{
+    self, Before, Block, Decision, Effect, Noted, Policy, Reason, ResyncFault, Settings, Stored,
+};
+use crate::surroundings::{Calendar, KEY, Memory, Nonces};
 
-/// Room for the rooms of a [`Setup`].
-pub struct Storage(Table);
-
-/// The tables there are to choose from.
-enum Table {
-    Of1(Box<RoomStorage<CountingSession, 1>>),
-    Of2(Box<RoomStorage<CountingSession, 2>>),
-    Of4(Box<RoomStorage<CountingSession, 4>>),
+/// Room for the rooms of a [`Setup`], anew for each start of a device, and for a session that is sealed.
+pub struct Storage {
+    places: Vec<RoomPlace<CountingSession>>,
+    buffers: Vec<u8>,
 }
 
 impl Storage {
     /// Storage for so many rooms.
-    ///
-    /// # Panics
-    /// If that is not 1, 2 or 4.
     #[must_use]
     pub fn new(places: usize) -> Self {
-        Storage(match places {
-            1 => Table::Of1(Box::default()),
-            2 => Table::Of2(Box::default()),
-            4 => Table::Of4(Box::default()),
-            _ => panic!("there is no table of {places}"),
-        })
+        Storage {
+            places: std::iter::repeat_with(RoomPlace::new).take(places * STARTS).collect(),
+            buffers: vec![0; sealed_length::<CountingSession>() * STARTS],
+        }
     }
+}
+
+/// What is left of a storage.
+struct Spare<'s> {
+    places: &'s mut [RoomPlace<CountingSession>],
+    buffers: &'s mut [u8],
+}
+
+/// Room for one start.
+type Space<'s> = (&'s mut [RoomPlace<CountingSession>], &'s mut [u8]);
+
+impl<'s> Spare<'s> {
+    /// Room for one start.
+    fn take(&mut self, places: usize) -> Space<'s> {
+        (
+            split_off(&mut self.places, places),
+            split_off(&mut self.buffers, sealed_length::<CountingSession>()),
+        )
+    }
+}
+
+fn split_off<'s, T>(all: &mut &'s mut [T], count: usize) -> &'s mut [T] {
+    let (first, rest) = std::mem::take(all).split_at_mut(count);
+    *all = rest;
+    first
 }
 
 /// A clock of `HZ` ticks a second, read once; `None` cannot be read.
@@ -56,88 +79,6 @@ impl<T: TimeInt + Hash, const HZ: u32> Clock for Face<T, HZ> {
 
     fn try_now(&self) -> Result<Instant<Self>, clock::Error> {
         self.0.map(Instant::new).ok_or(clock::Error::NotRunning)
-    }
-}
-
-/// What is common to all sessions of a device.
-#[derive(Default)]
-struct Bench {
-    made: Cell<u64>,
-    live: Cell<usize>,
-    refuses: Cell<bool>,
-}
-
-/// An outbound session that counts.
-struct CountingSession {
-    number: u64,
-    index: u32,
-    bench: Rc<Bench>,
-}
-
-impl CountingSession {
-    fn new(bench: &Rc<Bench>) -> Self {
-        bench.made.set(bench.made.get() + 1);
-        bench.live.set(bench.live.get() + 1);
-        CountingSession { number: bench.made.get(), index: 0, bench: Rc::clone(bench) }
-    }
-}
-
-impl Drop for CountingSession {
-    fn drop(&mut self) {
-        self.bench.live.set(self.bench.live.get() - 1);
-    }
-}
-
-/// The session refuses.
-#[derive(Debug)]
-struct Refused;
-
-impl core::fmt::Display for Refused {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("the session refuses")
-    }
-}
-
-impl core::error::Error for Refused {}
-
-/// Writes a number in as many digits as there is room for.
-fn write_digits(mut number: u64, out: &mut [u8]) {
-    for digit in out.iter_mut().rev() {
-        *digit = b'0' + u8::try_from(number % 10).unwrap_or_default();
-        number /= 10;
-    }
-}
-
-/// Reads a number from the last ten digits of a text, which has no other characters.
-fn digits(text: &str) -> u64 {
-    text.get(text.len() - 10..).and_then(|last| last.parse().ok()).expect("digits")
-}
-
-impl OutboundSession for CountingSession {
-    type Error = Refused;
-
-    fn write_session_id(&self, out: &mut [u8; SESSION_ID_LENGTH]) {
-        write_digits(self.number, out);
-    }
-
-    fn write_session_key(&self, out: &mut [u8; SESSION_KEY_LENGTH]) {
-        let (number, index) = out.split_at_mut(SESSION_ID_LENGTH);
-        write_digits(self.number, number);
-        write_digits(self.index.into(), index);
-    }
-
-    fn message_index(&self) -> u32 {
-        self.index
-    }
-
-    fn encrypt<'o>(&mut self, _: &[u8], out: &'o mut [u8]) -> Result<&'o str, Refused> {
-        let out = out.get_mut(..10).ok_or(Refused)?;
-        write_digits(self.index.into(), out);
-        self.index += 1;
-        if self.bench.refuses.get() {
-            return Err(Refused);
-        }
-        Ok(str::from_utf8(out).expect("digits"))
     }
 }
 
@@ -157,13 +98,121 @@ struct EncryptedContent<'a> {
     ciphertext: &'a str,
 }
 
+/// A device of the core, with whatever persistence.
+pub(super) trait Core: Side {
+    /// Whether the clock's counter has passed its end.
+    fn has_wrapped(&self) -> bool;
+}
+
+/// The first start of a device.
+pub(super) fn new<'s>(storage: &'s mut Storage, setup: Setup) -> Box<dyn Core + 's> {
+    match setup.stored {
+        Stored::Nothing => Box::new(CoreSide::<NothingStored>::new(storage, setup)),
+        Stored::Rooms => Box::new(CoreSide::<RoomsStored<Memory>>::new(storage, setup)),
+        Stored::Sessions(_) => Box::new(CoreSide::<AllStored<'s>>::new(storage, setup)),
+    }
+}
+
+type AllStored<'s> = SessionsStored<'s, Memory, Calendar, Nonces>;
+
+/// What outlives a restart.
+#[derive(Clone)]
+struct Outside {
+    memory: Memory,
+    calendar: Calendar,
+    nonces: Nonces,
+}
+
+/// How a device starts.
+trait Starts<'s>: Persistence<CountingSession> + Sized {
+    fn start(
+        outside: &Outside,
+        space: Space<'s>,
+        setup: Setup,
+        counter: u64,
+    ) -> Device<'s, CountingSession, Self>;
+}
+
+impl<'s> Starts<'s> for NothingStored {
+    fn start(_: &Outside, (places, _): Space<'s>, setup: Setup, _: u64) -> Device<'s, CountingSession, Self> {
+        Device::new(places, config(setup))
+    }
+}
+
+impl<'s> Starts<'s> for RoomsStored<Memory> {
+    fn start(
+        outside: &Outside,
+        (places, _): Space<'s>,
+        setup: Setup,
+        counter: u64,
+    ) -> Device<'s, CountingSession, Self> {
+        open(places, setup, counter, RoomsStored::new(outside.memory.clone()))
+    }
+}
+
+impl<'s> Starts<'s> for AllStored<'s> {
+    fn start(
+        outside: &Outside,
+        (places, buffer): Space<'s>,
+        setup: Setup,
+        counter: u64,
+    ) -> Device<'s, CountingSession, Self> {
+        let Outside { memory, calendar, nonces } = outside.clone();
+        let stored = SessionsStored::new(memory, StoreKey::new(KEY), calendar, nonces, buffer);
+        let Stored::Sessions(ahead) = setup.stored else { unreachable!("sessions are stored") };
+        let ahead = u32::try_from(ahead).ok().and_then(NonZeroU32::new).expect("some messages");
+        open(places, setup, counter, stored.with_reservation(ahead))
+    }
+}
+
+fn open<P: Persistence<CountingSession>>(
+    places: &mut [RoomPlace<CountingSession>],
+    setup: Setup,
+    counter: u64,
+    persistence: P,
+) -> Device<'_, CountingSession, P> {
+    let config = config(setup);
+    let of_32_bits = u32::try_from(counter & u64::from(u32::MAX)).ok();
+    let device = match setup.clock {
+        ClockKind::Bits64Khz => Device::open(places, config, persistence, &Face::<u64, 1_000>(Some(counter))),
+        ClockKind::Bits64Hz100 => Device::open(places, config, persistence, &Face::<u64, 100>(Some(counter))),
+        ClockKind::Bits32Khz => Device::open(places, config, persistence, &Face::<u32, 1_000>(of_32_bits)),
+        ClockKind::Bits32Hz => Device::open(places, config, persistence, &Face::<u32, 1>(of_32_bits)),
+        ClockKind::Bits32Crystal => {
+            Device::open(places, config, persistence, &Face::<u32, 32_768>(of_32_bits))
+        }
+    };
+    device.expect("a clock and a store")
+}
+
+fn config(setup: Setup) -> Config {
+    let messages = |messages| u32::try_from(messages).expect("32 bits");
+    Config {
+        limits: Limits::new(
+            messages(setup.messages.0)..=messages(setup.messages.1),
+            setup.period_ms.0..=setup.period_ms.1,
+        )
+        .expect("limits"),
+        policy: match setup.policy {
+            Policy::Ratchet => ChangePolicy::Ratchet,
+            Policy::Follow => ChangePolicy::Follow,
+            Policy::Freeze => ChangePolicy::Freeze,
+        },
+        plaintext: setup.plaintext,
+    }
+}
+
 /// A device of the core with its surroundings.
-pub(super) struct CoreSide<'s> {
-    device: Device<'s, CountingSession>,
+struct CoreSide<'s, P> {
+    device: Device<'s, CountingSession, P>,
+    spare: Spare<'s>,
     setup: Setup,
     bench: Rc<Bench>,
+    outside: Outside,
     /// The clock's counter, as it were if it had 64 bits.
     counter: u64,
+    /// What passed since the first start, in ticks, for the calendar.
+    ran: u64,
     /// Of each room, the latest request to share, and the one that was set aside.
     requests: Vec<(Option<ShareRequest>, Option<ShareRequest>)>,
 }
@@ -172,41 +221,26 @@ fn room_id(room: usize) -> RoomId<'static> {
     RoomId::new(ROOMS[room]).expect("it is short")
 }
 
-impl<'s> CoreSide<'s> {
-    pub(super) fn new(storage: &'s mut Storage, setup: Setup) -> Self {
-        let messages = |messages| u32::try_from(messages).expect("32 bits");
-        let config = Config {
-            limits: Limits::new(
-                messages(setup.messages.0)..=messages(setup.messages.1),
-                setup.period_ms.0..=setup.period_ms.1,
-            )
-            .expect("limits"),
-            policy: match setup.policy {
-                Policy::Ratchet => ChangePolicy::Ratchet,
-                Policy::Follow => ChangePolicy::Follow,
-                Policy::Freeze => ChangePolicy::Freeze,
-            },
-            plaintext: setup.plaintext,
-        };
+impl<'s, P: Starts<'s>> CoreSide<'s, P> {
+    fn new(storage: &'s mut Storage, setup: Setup) -> Self {
+        let mut spare = Spare { places: &mut storage.places, buffers: &mut storage.buffers };
+        let outside =
+            Outside { memory: Memory::default(), calendar: Calendar::new(), nonces: Nonces::default() };
+        let bench = Bench::new(0);
         CoreSide {
-            device: match &mut storage.0 {
-                Table::Of1(storage) => Device::new(storage, config),
-                Table::Of2(storage) => Device::new(storage, config),
-                Table::Of4(storage) => Device::new(storage, config),
-            },
+            device: P::start(&outside, spare.take(setup.places), setup, setup.clock.begin()),
+            spare,
             setup,
-            bench: Rc::default(),
+            bench,
+            outside,
             counter: setup.clock.begin(),
+            ran: 0,
             requests: vec![(None, None); setup.rooms],
         }
     }
 
-    pub(super) fn has_wrapped(&self) -> bool {
-        self.setup.clock.bits() == 32 && self.counter >> 32 != 0
-    }
-
     /// The device now, or with a clock that cannot be read.
-    fn at(&mut self, readable: bool) -> Result<Moment<'_, CountingSession>, TimeError> {
+    fn at(&mut self, readable: bool) -> Result<Moment<'_, CountingSession, P>, TimeError> {
         let of_64_bits = readable.then_some(self.counter);
         let of_32_bits = of_64_bits.map(|ticks| u32::try_from(ticks & u64::from(u32::MAX)).expect("32 bits"));
         match self.setup.clock {
@@ -216,6 +250,19 @@ impl<'s> CoreSide<'s> {
             ClockKind::Bits32Hz => self.device.at(&Face::<u32, 1>(of_32_bits)),
             ClockKind::Bits32Crystal => self.device.at(&Face::<u32, 32_768>(of_32_bits)),
         }
+    }
+
+    fn shut_down(&mut self) {
+        let of_64_bits = Some(self.counter);
+        let of_32_bits = u32::try_from(self.counter & u64::from(u32::MAX)).ok();
+        let done = match self.setup.clock {
+            ClockKind::Bits64Khz => self.device.shut_down(&Face::<u64, 1_000>(of_64_bits)),
+            ClockKind::Bits64Hz100 => self.device.shut_down(&Face::<u64, 100>(of_64_bits)),
+            ClockKind::Bits32Khz => self.device.shut_down(&Face::<u32, 1_000>(of_32_bits)),
+            ClockKind::Bits32Hz => self.device.shut_down(&Face::<u32, 1>(of_32_bits)),
+            ClockKind::Bits32Crystal => self.device.shut_down(&Face::<u32, 32_768>(of_32_bits)),
+        };
+        done.expect("a clock and a store");
     }
 
     fn confirm(&mut self, request: Option<ShareRequest>) -> Answer {
@@ -288,7 +335,13 @@ enum Came {
     ToPermit,
 }
 
-impl Side for CoreSide<'_> {
+impl<'s, P: Starts<'s>> Core for CoreSide<'s, P> {
+    fn has_wrapped(&self) -> bool {
+        self.setup.clock.bits() == 32 && self.counter >> 32 != 0
+    }
+}
+
+impl<'s, P: Starts<'s>> Side for CoreSide<'s, P> {
     fn encryption(&mut self, room: usize, content: Content) -> Answer {
         match self.device.encryption_event(room_id(room), &content.bytes()) {
             Ok(applied) => Answer::Taken(
@@ -314,28 +367,28 @@ impl Side for CoreSide<'_> {
         from_noted(
             self.device
                 .member_event(room_id(room), before, Membership::from_name(new), limited)
-                .expect("nothing is stored"),
+                .expect("the store works"),
         )
     }
 
     fn visibility(&mut self, room: usize, value: &str) -> Noted {
-        from_noted(self.device.history_visibility_event(room_id(room), value).expect("nothing is stored"))
+        from_noted(self.device.history_visibility_event(room_id(room), value).expect("the store works"))
     }
 
     fn device_removed(&mut self, room: usize) -> Noted {
-        from_noted(self.device.device_removed(room_id(room)).expect("nothing is stored"))
+        from_noted(self.device.device_removed(room_id(room)).expect("the store works"))
     }
 
     fn request_rotation(&mut self, room: usize) -> Noted {
-        from_noted(self.device.request_rotation(room_id(room)).expect("nothing is stored"))
+        from_noted(self.device.request_rotation(room_id(room)).expect("the store works"))
     }
 
     fn reset_settings(&mut self, room: usize) -> bool {
-        self.device.reset_settings(room_id(room)).expect("nothing is stored")
+        self.device.reset_settings(room_id(room)).expect("the store works")
     }
 
     fn forget(&mut self, room: usize) -> bool {
-        self.device.forget(room_id(room)).expect("nothing is stored")
+        self.device.forget(room_id(room)).expect("the store works")
     }
 
     fn begin_resync(&mut self) {
@@ -352,6 +405,10 @@ impl Side for CoreSide<'_> {
 
     fn pass_ticks(&mut self, ticks: u64) {
         self.counter = self.counter.wrapping_add(ticks);
+        let ms = |ticks: u64| u128::from(ticks) * 1_000 / u128::from(self.setup.clock.hz());
+        let passed = ms(self.ran + ticks) - ms(self.ran);
+        self.ran += ticks;
+        self.outside.calendar.go(u64::try_from(passed).expect("not so long"));
     }
 
     fn set_back_ticks(&mut self, ticks: u64) {
@@ -364,6 +421,30 @@ impl Side for CoreSide<'_> {
 
     fn slept(&mut self, ms: Option<u64>) {
         self.device.slept(ms.map_or(Sleep::Unknown, Sleep::KnownMs)).expect("few sleeps");
+        self.outside.calendar.go(ms.unwrap_or_default());
+    }
+
+    fn restart(&mut self, off: Off, ms: u64) {
+        if off == Off::Announced {
+            self.shut_down();
+        }
+        self.requests = vec![(None, None); self.setup.rooms];
+        self.bench = Bench::new(self.bench.made.get());
+        self.outside.calendar.go(ms);
+        self.counter = self.setup.clock.begin();
+        self.device = P::start(&self.outside, self.spare.take(self.setup.places), self.setup, self.counter);
+    }
+
+    fn calendar_set(&mut self) {
+        self.outside.calendar.change(|face| face.stamp.setting += 1);
+    }
+
+    fn calendar_back(&mut self, ms: u64) {
+        self.outside.calendar.change(|face| face.stamp.ms -= ms);
+    }
+
+    fn calendar_switch(&mut self) {
+        self.outside.calendar.change(|face| face.readable = !face.readable);
     }
 
     fn message(&mut self, room: usize, creation: bool, used: Use) -> Answer {
@@ -475,7 +556,7 @@ fn from_block_reason(reason: BlockReason) -> Block {
     match reason {
         BlockReason::StateUnknown => Block::StateUnknown,
         BlockReason::Capacity => Block::Capacity,
-        BlockReason::StoreDamaged => panic!("there is no store"),
+        BlockReason::StoreDamaged => panic!("nothing was damaged"),
         BlockReason::UnsupportedAlgorithm => Block::UnsupportedAlgorithm,
         BlockReason::MalformedSettings => Block::MalformedSettings,
         BlockReason::PlaintextForbidden => Block::PlaintextForbidden,

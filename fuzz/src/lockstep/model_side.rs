@@ -1,7 +1,8 @@
 //! The [model](crate::model) in [lockstep](super).
 
 use super::{
-    Answer, Broken, Content, Observed, Operation, ROOMS, RoomKey, Seen, Setup, Side, Standing, Use, observe,
+    Answer, Broken, Content, Observed, Off, Operation, ROOMS, RoomKey, STARTS, Seen, Setup, Side, Standing,
+    Use, observe,
 };
 use crate::model::{Before, Decision, Device, Gist, Noted, ResyncFault, With};
 
@@ -19,13 +20,21 @@ pub struct ModelSide {
     device: Device,
     /// Of each room, the latest request, and the one that was set aside.
     requests: Vec<(Option<Request>, Option<Request>)>,
+    starts: usize,
 }
 
 impl ModelSide {
     /// A first start.
     #[must_use]
     pub fn new(setup: Setup) -> Self {
-        ModelSide { setup, device: Device::new(setup.choices()), requests: vec![(None, None); setup.rooms] }
+        let device = Device::new(setup.choices());
+        ModelSide { setup, device, requests: vec![(None, None); setup.rooms], starts: 1 }
+    }
+
+    /// Whether the device may start again, of all [`STARTS`].
+    #[must_use]
+    pub fn may_restart(&self) -> bool {
+        self.starts < STARTS
     }
 
     /// Goes one step.
@@ -116,6 +125,7 @@ impl Side for ModelSide {
 
     fn pass_ticks(&mut self, ticks: u64) {
         self.device.time().pass(ticks);
+        self.device.calendar().pass(ticks);
     }
 
     fn set_back_ticks(&mut self, ticks: u64) {
@@ -128,9 +138,31 @@ impl Side for ModelSide {
 
     fn slept(&mut self, ms: Option<u64>) {
         match ms {
-            Some(ms) => self.device.time().slept(ms),
+            Some(ms) => {
+                self.device.time().slept(ms);
+                self.device.calendar().go(ms.into());
+            }
             None => self.device.slept_unknown(),
         }
+    }
+
+    fn restart(&mut self, off: Off, ms: u64) {
+        self.starts += 1;
+        self.requests = vec![(None, None); self.setup.rooms];
+        self.device.calendar().go(ms.into());
+        self.device.restart(off == Off::Announced);
+    }
+
+    fn calendar_set(&mut self) {
+        self.device.calendar().set();
+    }
+
+    fn calendar_back(&mut self, ms: u64) {
+        self.device.calendar().go(-i128::from(ms));
+    }
+
+    fn calendar_switch(&mut self) {
+        self.device.calendar().switch();
     }
 
     fn message(&mut self, room: usize, creation: bool, used: Use) -> Answer {

@@ -1,6 +1,6 @@
 //! A room of the [model](super), as the list of what it was told.
 
-use super::time::{Moment, Time};
+use super::time::{Age, Moment, Stamp, Time};
 use super::{Block, Content, Effect, Policy, Reason, Settings, With};
 
 /// Something a room was told about its settings.
@@ -114,10 +114,12 @@ impl Room {
     }
 
     /// T10.
-    pub(super) fn begin_session(&mut self, id: u64, time: &Time) {
+    pub(super) fn begin_session(&mut self, id: u64, time: &Time, stamp: Option<Stamp>) {
         self.session = Some(Session {
             id,
-            made: time.now(),
+            made: (Age::ZERO, time.now()),
+            stamp,
+            stored: None,
             shares_history: self.shares_history(),
             shares: Vec::new(),
             happened: Vec::new(),
@@ -142,13 +144,26 @@ impl Room {
     }
 }
 
+/// A session as it is stored (B2, B3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stored {
+    /// Count and index that it will have.
+    pub mark: u64,
+    /// Its age when it was stored.
+    pub age: Age,
+}
+
 /// An outbound session, as the record of what happened to it.
 #[derive(Clone, Debug)]
 pub struct Session {
     /// No other session of the device has this number.
     pub id: u64,
-    /// When it was made.
-    pub made: Moment,
+    /// How old it was when: 0 when it was made, or its age at the last restart.
+    pub made: (Age, Moment),
+    /// What the calendar showed when it was made (B3).
+    pub stamp: Option<Stamp>,
+    /// As it is stored.
+    pub stored: Option<Stored>,
     /// `shared_history` as it was when it was made (T10).
     pub shares_history: bool,
     /// With whom it was shared so far.
@@ -186,5 +201,34 @@ impl Session {
         let index = self.index();
         self.uses.push((index, moved));
         index
+    }
+
+    /// B2: no permit is given for it any more before it is stored further ahead.
+    pub(super) fn is_at_mark(&self) -> bool {
+        self.stored.is_some_and(|stored| self.uses() >= stored.mark)
+    }
+
+    /// B2: it is stored ahead.
+    pub(super) fn store_ahead(&mut self, ahead: u64, limit: u64, age: Age) {
+        let further = ahead.min(1.max(limit / 4));
+        self.stored = Some(Stored { mark: (self.uses() + further).min(limit), age });
+    }
+
+    /// B2: it is stored as it is. (The index catches up with messages that were counted without one: it may be too high.)
+    pub(super) fn store_exactly(&mut self, age: Age) {
+        self.stored = Some(Stored { mark: self.uses(), age });
+    }
+
+    /// B3, B4: what comes back of it.
+    pub(super) fn after_restart(mut self, calendar: Option<Stamp>, time: &Time) -> Option<Self> {
+        let (stored, made, now) = (self.stored?, self.stamp?, calendar?);
+        let by_calendar = now.since(made).and_then(|ms| u128::try_from(ms).ok());
+        if by_calendar.is_none() {
+            self.happened.push(Reason::AgeUnknown);
+        }
+        let by_calendar = Age::of_ms(by_calendar.unwrap_or_default(), time.clock());
+        self.made = (stored.age.max(by_calendar), time.now());
+        self.uses = (0..stored.mark).map(|index| (index, true)).collect();
+        Some(self)
     }
 }

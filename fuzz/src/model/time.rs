@@ -29,6 +29,14 @@ impl Age {
         self.0 >= u128::from(period_ms) * u128::from(clock.hz)
     }
 
+    /// No time at all.
+    pub(super) const ZERO: Age = Age(0);
+
+    /// So many milliseconds.
+    pub(super) fn of_ms(ms: u128, clock: Clock) -> Self {
+        Age(ms * u128::from(clock.hz))
+    }
+
     /// The lesser of it and `ms`.
     #[must_use]
     pub fn min(self, ms: u128, clock: Clock) -> Self {
@@ -132,21 +140,101 @@ impl Time {
     }
 
     /// C1, C2: a tick longer than a millisecond counts to its end, but in the tick of its creation a session's age is 0
-    /// (T10).
-    pub(super) fn age(&self, made: Moment) -> Age {
-        let now = self.now();
-        let mut ticks = (now.ticks - made.ticks).unsigned_abs();
-        if now != made && self.clock.hz < 1_000 {
-            ticks += 1;
+    /// (T10). It had that `age` at that moment.
+    pub(super) fn age(&self, (age, since): (Age, Moment)) -> Age {
+        let mut older = self.age_in_whole_ticks((age, since));
+        if (self.now() != since || age != Age::ZERO) && self.clock.hz < 1_000 {
+            older.0 += 1_000;
         }
-        Age(ticks * 1_000 + (now.slept_ms - made.slept_ms) * u128::from(self.clock.hz))
+        older
     }
 
-    /// After how many more ticks, seen from the last reading, a session made then reaches that age.
-    pub(super) fn ticks_until(&self, made: Moment, age_ms: u64) -> Option<u128> {
+    /// The same, to the beginning of the current tick: all there is to be said when the clock is not read.
+    pub(super) fn age_in_whole_ticks(&self, (age, since): (Age, Moment)) -> Age {
+        let now = self.now();
+        let ticks = (now.ticks - since.ticks).unsigned_abs();
+        Age(age.0 + ticks * 1_000 + (now.slept_ms - since.slept_ms) * u128::from(self.clock.hz))
+    }
+
+    /// After how many more ticks, seen from the last reading, a session that had that age then reaches another.
+    pub(super) fn ticks_until(&self, made: (Age, Moment), age_ms: u64) -> Option<u128> {
         let missing = (u128::from(age_ms) * u128::from(self.clock.hz)).checked_sub(self.age(made).0)?;
         let ticks = missing.div_ceil(1_000);
-        let first_tick = self.now() == made && self.clock.hz < 1_000;
+        let first_tick = self.now() == made.1 && made.0 == Age::ZERO && self.clock.hz < 1_000;
         Some(if first_tick { 1.max(ticks.saturating_sub(1)) } else { ticks })
+    }
+}
+
+/// A clock that goes on while the device is off, and what it shows (B3).
+#[derive(Clone, Debug)]
+pub struct Calendar {
+    clock: Clock,
+    /// What ran while the device was on, in its own clock's ticks.
+    ran: u128,
+    /// All else, in milliseconds: what ran while it slept or was off, and by how much this clock was moved.
+    other_ms: i128,
+    settings: u64,
+    readable: bool,
+}
+
+/// What a calendar shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    ms: i128,
+    setting: u64,
+}
+
+impl Stamp {
+    /// How long ago another was, in milliseconds; `None` when the clock was set anew since.
+    #[must_use]
+    pub fn since(self, other: Stamp) -> Option<i128> {
+        (self.setting == other.setting).then_some(self.ms - other.ms)
+    }
+}
+
+impl Calendar {
+    /// One that can be read.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Calendar { clock, ran: 0, other_ms: 0, settings: 0, readable: true }
+    }
+
+    /// So many ticks of the device's clock pass.
+    pub fn pass(&mut self, ticks: u64) {
+        self.ran += u128::from(ticks);
+    }
+
+    /// It goes on for so many milliseconds, or back.
+    pub fn go(&mut self, ms: i128) {
+        self.other_ms += ms;
+    }
+
+    /// It is set anew.
+    pub fn set(&mut self) {
+        self.settings += 1;
+    }
+
+    /// From now on it can be read no more, or again.
+    pub fn switch(&mut self) {
+        self.readable = !self.readable;
+    }
+
+    /// Whether it can be read.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        self.readable
+    }
+
+    /// What it shows, readable or not.
+    #[must_use]
+    pub fn face(&self) -> Stamp {
+        let ran_ms = i128::try_from(self.ran * 1_000 / u128::from(self.clock.hz)).unwrap_or(i128::MAX);
+        Stamp { ms: ran_ms + self.other_ms, setting: self.settings }
+    }
+
+    /// Reads it.
+    #[must_use]
+    pub fn read(&self) -> Option<Stamp> {
+        self.readable.then(|| self.face())
     }
 }
