@@ -21,11 +21,15 @@
 //! programs a page before it erases it: a second power cut, while the traces of the first are removed, can leave a page
 //! that looks like a full one. That is found, as [`StoreError::Damaged`].
 //!
+//! That each item has a checksum is not enough to find one that went bad after it was stored: the map cannot tell a
+//! bit that has flipped from a write that was interrupted, and would hand out the item's previous version. So each item has a
+//! version number, and behind it a *note* of a few words is stored, an item of the map by itself, with that number. An item
+//! that is older than its note, or missing, has gone bad: [`StoreError::Damaged`]. After a power cut between the two the note is
+//! older, which is no harm. What was stored is read back before it counts.
+//!
 //! # What it does not do
 //!
-//! - It does not find an item that went bad after it was stored. Each has a checksum, but the map cannot tell a bit that
-//!   has flipped from a write that was interrupted: it hands out the item's previous version where the log still has it,
-//!   and nothing where it does not. Who has to know the difference must be able to see it in the items.
+//! - It does not find that an item *and* its note have gone bad, or that all of it was put back to an older copy.
 //! - It keeps no index in memory. Loading reads every item on the newest page and the pages before it, until it has found
 //!   the one asked for; storing reads the headers of one page; and coming round to a page in use, which is once for a
 //!   page of stored items, loads each of its items. The first operation reads all pages that are not in use.
@@ -41,12 +45,15 @@ use embedded_storage::nor_flash::{ErrorType, NorFlash};
 use embedded_storage_async::nor_flash as asynchronous;
 use sequential_storage::Error as MapError;
 use sequential_storage::cache::{Cache, Uncached};
-use sequential_storage::map::{MapConfig, MapConfigError, MapStorage};
+use sequential_storage::map::{MapConfig, MapConfigError, MapStorage, SerializationError, Value};
 
 use crate::store::{Item, Store, StoreError};
 
-/// The bytes of a key, which precede the item in the log and in the buffer.
-const KEY_LENGTH: usize = size_of::<u32>();
+/// The bytes of a key and of a version number, which precede the item in the log and in the buffer.
+const PREFIX_LENGTH: usize = size_of::<u32>() + size_of::<u32>();
+
+/// This bit of a key is set in that of an item's note.
+const NOTE: u32 = 1 << 31;
 
 /// The bytes of the header that precedes the key.
 const ITEM_HEADER: usize = 8;
@@ -95,8 +102,8 @@ impl core::error::Error for FlashStoreError {}
 ///
 /// # How much flash
 ///
-/// Two pages at least. One is always kept free; what the items take together, each with its key and header of twelve bytes
-/// rounded up to words, should be no more than half of the others: the fuller they are, the more often each is erased.
+/// Two pages at least. One is always kept free; what the items take together, each with another 32 bytes for its header, key,
+/// version and note, rounded up to words, should be no more than half of the others: the fuller they are, the more often each is erased.
 ///
 /// # The first time
 ///
@@ -126,7 +133,7 @@ impl<'b, F: NorFlash> FlashStore<'b, F> {
     /// How long the buffer must be for items of up to `longest_item` bytes: an item with its key, rounded up to words.
     #[must_use]
     pub const fn buffer_length(longest_item: usize) -> usize {
-        (KEY_LENGTH + longest_item).next_multiple_of(Pages::<F>::WORD_LENGTH)
+        (PREFIX_LENGTH + longest_item).next_multiple_of(Pages::<F>::WORD_LENGTH)
     }
 
     /// A store in the pages of `flash` at `addresses`, for items of up to `longest_item` bytes. Nothing is read or written
@@ -146,7 +153,7 @@ impl<'b, F: NorFlash> FlashStore<'b, F> {
         let page = Pages::<F>::PAGE;
         if page == 0
             || Pages::<F>::SEEN == 0
-            || KEY_LENGTH.saturating_add(longest_item) > usize::from(u16::MAX)
+            || PREFIX_LENGTH.saturating_add(longest_item) > usize::from(u16::MAX)
         {
             return Err(FlashStoreError::Unsuitable);
         }
@@ -204,18 +211,9 @@ impl<'b, F: NorFlash> FlashStore<'b, F> {
 impl<F: NorFlash> Store for FlashStore<'_, F> {
     fn load(&mut self, item: Item, buffer: &mut [u8]) -> Result<Option<usize>, StoreError> {
         self.mend()?;
-        match at_once(self.map.fetch_item::<&[u8]>(self.buffer, &item.key())) {
-            Ok(None) => Ok(None),
-            Ok(Some(bytes)) => {
-                let place = buffer.get_mut(..bytes.len()).ok_or(StoreError::Damaged)?;
-                place.copy_from_slice(bytes);
-                Ok(Some(bytes.len()))
-            }
-            Err(error) => {
-                self.mended = false;
-                Err(error)
-            }
-        }
+        let loaded = self.load_checked(item, buffer);
+        self.mended = loaded.is_ok();
+        loaded
     }
 
     fn store(&mut self, item: Item, bytes: &[u8]) -> Result<(), StoreError> {
@@ -223,9 +221,67 @@ impl<F: NorFlash> Store for FlashStore<'_, F> {
             return Err(StoreError::Full);
         }
         self.mend()?;
-        let stored = at_once(self.map.store_item(self.buffer, &item.key(), &bytes));
+        let stored = self.store_checked(item, bytes);
         self.mended = stored.is_ok();
         stored
+    }
+}
+
+impl<F: NorFlash> FlashStore<'_, F> {
+    fn load_checked(&mut self, item: Item, buffer: &mut [u8]) -> Result<Option<usize>, StoreError> {
+        let noted = self.noted_version(item)?;
+        match self.fetch(item.key())? {
+            Some(found) if noted.is_none_or(|noted| found.number >= noted) => {
+                let place = buffer.get_mut(..found.bytes.len()).ok_or(StoreError::Damaged)?;
+                place.copy_from_slice(found.bytes);
+                Ok(Some(found.bytes.len()))
+            }
+            None if noted.is_none() => Ok(None),
+            _ => Err(StoreError::Damaged),
+        }
+    }
+
+    /// An item, then the note of its version. The number is above that of a version whose note was never stored, and of
+    /// one that has gone bad.
+    fn store_checked(&mut self, item: Item, bytes: &[u8]) -> Result<(), StoreError> {
+        let noted = self.noted_version(item)?.unwrap_or_default();
+        let found = self.fetch(item.key())?.map_or(0, |found| found.number);
+        let number = noted.max(found).saturating_add(1);
+        at_once(self.map.store_item(self.buffer, &item.key(), &Version { number, bytes }))?;
+        if self.fetch(item.key())? != Some(Version { number, bytes }) {
+            return Err(StoreError::Damaged);
+        }
+        at_once(self.map.store_item(self.buffer, &(item.key() | NOTE), &Version { number, bytes: &[] }))
+    }
+
+    fn noted_version(&mut self, item: Item) -> Result<Option<u32>, StoreError> {
+        Ok(self.fetch(item.key() | NOTE)?.map(|note| note.number))
+    }
+
+    fn fetch(&mut self, key: u32) -> Result<Option<Version<'_>>, StoreError> {
+        at_once(self.map.fetch_item(self.buffer, &key))
+    }
+}
+
+/// A version of an item as the map has it: a number, then the item.
+#[derive(PartialEq)]
+struct Version<'a> {
+    number: u32,
+    bytes: &'a [u8],
+}
+
+impl<'a> Value<'a> for Version<'a> {
+    fn serialize_into(&self, buffer: &mut [u8]) -> Result<usize, SerializationError> {
+        let (number, rest) = buffer.split_first_chunk_mut().ok_or(SerializationError::BufferTooSmall)?;
+        let place = rest.get_mut(..self.bytes.len()).ok_or(SerializationError::BufferTooSmall)?;
+        *number = self.number.to_le_bytes();
+        place.copy_from_slice(self.bytes);
+        Ok(number.len() + self.bytes.len())
+    }
+
+    fn deserialize_from(buffer: &'a [u8]) -> Result<(Self, usize), SerializationError> {
+        let (number, bytes) = buffer.split_first_chunk().ok_or(SerializationError::BufferTooSmall)?;
+        Ok((Version { number: u32::from_le_bytes(*number), bytes }, buffer.len()))
     }
 }
 

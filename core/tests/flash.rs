@@ -48,8 +48,8 @@ impl NorFlash for Memory {
     }
 }
 
-/// The longest item that fits on a page: without two markers, a mark and a header of a word each, and the key.
-const LONGEST: usize = 512 - 4 * 8 - 4;
+/// The longest item that fits on a page: without two markers, a mark and a header of a word each, the key and the version.
+const LONGEST: usize = 512 - 4 * 8 - 8;
 
 #[test]
 fn b1_items_are_read_back_and_outlive_the_store() {
@@ -83,7 +83,7 @@ fn b1_items_are_read_back_and_outlive_the_store() {
 #[test]
 fn b1_what_is_full_keeps_what_it_has() {
     let mut buffer = [0; FlashStore::<Memory>::buffer_length(LONGEST)];
-    let mut store = FlashStore::new(Memory::blank(), 0..1_536, LONGEST, &mut buffer).unwrap();
+    let mut store = FlashStore::new(Memory::blank(), 0..2_048, LONGEST, &mut buffer).unwrap();
     store.store(Item::Device, &[1; LONGEST]).unwrap();
     store.store(Item::Room(0), &[2; LONGEST]).unwrap();
     assert_eq!(store.store(Item::Room(1), &[3; LONGEST]), Err(StoreError::Full));
@@ -118,17 +118,17 @@ fn what_will_not_do_is_refused() {
         let mut buffer = vec![0; length];
         FlashStore::new(Memory::blank(), addresses, longest, &mut buffer).err()
     };
-    assert_eq!(refused(0..1_024, LONGEST, LONGEST + 4), None);
-    assert_eq!(refused(3_072..4_096, 100, 104), None);
-    assert_eq!(refused(256..1_024, 100, 104), Some(FlashStoreError::NotWholePages));
-    assert_eq!(refused(0..1_000, 100, 104), Some(FlashStoreError::NotWholePages));
-    assert_eq!(refused(0..512, 100, 104), Some(FlashStoreError::TooFewPages));
-    assert_eq!(refused(0..0, 100, 104), Some(FlashStoreError::TooFewPages));
+    assert_eq!(refused(0..1_024, LONGEST, LONGEST + 8), None);
+    assert_eq!(refused(3_072..4_096, 100, 112), None);
+    assert_eq!(refused(256..1_024, 100, 112), Some(FlashStoreError::NotWholePages));
+    assert_eq!(refused(0..1_000, 100, 112), Some(FlashStoreError::NotWholePages));
+    assert_eq!(refused(0..512, 100, 112), Some(FlashStoreError::TooFewPages));
+    assert_eq!(refused(0..0, 100, 112), Some(FlashStoreError::TooFewPages));
     assert_eq!(
-        refused(core::ops::Range { start: 1_024, end: 0 }, 100, 104),
+        refused(core::ops::Range { start: 1_024, end: 0 }, 100, 112),
         Some(FlashStoreError::TooFewPages)
     );
-    assert_eq!(refused(0..4_608, 100, 104), Some(FlashStoreError::OutOfBounds));
+    assert_eq!(refused(0..4_608, 100, 112), Some(FlashStoreError::OutOfBounds));
     assert_eq!(refused(0..1_024, LONGEST + 1, 1_000), Some(FlashStoreError::Unsuitable));
     assert_eq!(refused(0..1_024, usize::MAX, 1_000), Some(FlashStoreError::Unsuitable));
     assert_eq!(refused(0..1_024, 101, 111), Some(FlashStoreError::BufferTooShort(112)));

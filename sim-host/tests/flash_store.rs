@@ -230,7 +230,7 @@ fn last_address_of(flash: &[u8], bytes: &[u8]) -> u32 {
 }
 
 #[test]
-fn an_item_that_goes_bad_is_taken_for_one_that_was_not_written_to_its_end() {
+fn b5_an_item_that_goes_bad_is_damage_and_never_an_older_one() {
     let mut flash = EmulatedFlash::<4_096, 4>::new(2, 0);
     with_store(&mut flash, |store| {
         store.store(Item::Device, b"the first version").unwrap();
@@ -238,24 +238,52 @@ fn an_item_that_goes_bad_is_taken_for_one_that_was_not_written_to_its_end() {
         store.store(Item::Device, b"the second version").unwrap();
         store.store(Item::Room(1), b"what was stored afterwards").unwrap();
     });
-    // The header is 12 bytes before the item: its checksum, its length twice, and the key.
-    for offset in [0, 3, -4, -6, -8, -12] {
+    // The header is 16 bytes before the item: its checksum, its length twice, the key, and the version.
+    for offset in [0, 3, -1, -4, -8, -10, -12, -16] {
         let mut flash = flash.clone();
         let second = last_address_of(flash.bytes(), b"the second version");
         flash.flip_bit(second.checked_add_signed(offset).unwrap(), 3);
         let only = last_address_of(flash.bytes(), b"once and for all");
         flash.flip_bit(only.checked_add_signed(offset).unwrap(), 3);
         with_store(&mut flash, |store| {
-            assert_eq!(
-                load(store, Item::Device).as_deref(),
-                Some(b"the first version".as_slice()),
-                "{offset}"
-            );
-            assert_eq!(load(store, Item::Room(0)), None, "{offset}");
+            let mut bytes = [0; LONGEST];
+            assert_eq!(store.load(Item::Device, &mut bytes), Err(StoreError::Damaged), "{offset}");
+            assert_eq!(store.load(Item::Room(0), &mut bytes), Err(StoreError::Damaged), "{offset}");
             assert_eq!(load(store, Item::Room(1)).as_deref(), Some(b"what was stored afterwards".as_slice()));
             store.store(Item::Device, b"the third version").unwrap();
             assert_eq!(load(store, Item::Device).as_deref(), Some(b"the third version".as_slice()));
         });
+    }
+}
+
+#[test]
+fn b5_no_bit_of_the_flash_brings_back_an_older_item() {
+    let mut flash = EmulatedFlash::<512, 4>::new(4, 0);
+    let mut expected = Expected::new();
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    with_store(&mut flash, |store| {
+        for (item, bytes) in stores(25, &mut random) {
+            store.store(item, &bytes).unwrap();
+            expected.insert(item, bytes);
+        }
+    });
+    for address in 0..flash.bytes().len() {
+        for bit in [0, 5] {
+            let mut flash = flash.clone();
+            flash.flip_bit(u32::try_from(address).unwrap(), bit);
+            with_store(&mut flash, |store| {
+                for item in ITEMS {
+                    let mut bytes = [0; LONGEST];
+                    match store.load(item, &mut bytes) {
+                        Ok(length) => {
+                            let found = length.map(|length| &bytes[..length]);
+                            assert_eq!(found, expected.get(&item).map(Vec::as_slice), "{address} {item:?}");
+                        }
+                        Err(error) => assert_eq!(error, StoreError::Damaged),
+                    }
+                }
+            });
+        }
     }
 }
 
