@@ -36,10 +36,12 @@ pub(crate) mod sealed_trait {
         fn reservation(&self) -> u32;
         fn load(&mut self, item: Item, buffer: &mut [u8]) -> Result<Option<usize>, StoreError>;
         fn store(&mut self, item: Item, bytes: &[u8]) -> Result<(), StoreError>;
+        /// Stores a session, advanced to `index`; as it stands where that is `None`.
         #[expect(private_interfaces, reason = "nobody outside implements or calls it")]
         fn store_session(
             &mut self,
             session: &S,
+            index: Option<u32>,
             usage: &SealedUsage,
             binding: &Binding<'_>,
         ) -> Result<(), StoreError>;
@@ -103,7 +105,13 @@ impl<S> Keeps<S> for NothingStored {
         Ok(())
     }
 
-    fn store_session(&mut self, _: &S, _: &SealedUsage, _: &Binding<'_>) -> Result<(), StoreError> {
+    fn store_session(
+        &mut self,
+        _: &S,
+        _: Option<u32>,
+        _: &SealedUsage,
+        _: &Binding<'_>,
+    ) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -166,7 +174,13 @@ impl<S, T: Store> Keeps<S> for RoomsStored<T> {
         self.store.store(item, bytes)
     }
 
-    fn store_session(&mut self, _: &S, _: &SealedUsage, _: &Binding<'_>) -> Result<(), StoreError> {
+    fn store_session(
+        &mut self,
+        _: &S,
+        _: Option<u32>,
+        _: &SealedUsage,
+        _: &Binding<'_>,
+    ) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -264,10 +278,12 @@ impl<S: StorableSession, T: Store, C: StampClock, G: TryCryptoRng> Keeps<S> for 
     fn store_session(
         &mut self,
         session: &S,
+        index: Option<u32>,
         usage: &SealedUsage,
         binding: &Binding<'_>,
     ) -> Result<(), StoreError> {
-        let length = sealed::seal(session, usage, binding, &self.key, &mut self.random, self.buffer)?;
+        let index = index.unwrap_or_else(|| session.message_index());
+        let length = sealed::seal(session, index, usage, binding, &self.key, &mut self.random, self.buffer)?;
         let bytes = self.buffer.get(..length).ok_or(StoreError::Sealing)?;
         let stored = self.rooms.store.store(Item::Session(binding.place), bytes);
         self.buffer.zeroize();

@@ -141,7 +141,8 @@ impl<'a, S> Place<'a, S> {
         let limit = settings.rotation_period_msgs;
         let ahead = persistence.reservation().min((limit / 4).max(1));
         self.store_session(now, generation, persistence, |messages| {
-            messages.saturating_add(ahead).min(limit).max(messages)
+            let mark = messages.saturating_add(ahead).min(limit).max(messages);
+            (mark, Some(mark))
         })
     }
 
@@ -154,24 +155,25 @@ impl<'a, S> Place<'a, S> {
     ) -> Result<(), StoreError> {
         self.save(persistence)?;
         if P::SESSIONS && self.room.stored_session().is_some() {
-            self.store_session(now, generation, persistence, |messages| messages)?;
+            self.store_session(now, generation, persistence, |messages| (messages, None))?;
         }
         Ok(())
     }
 
-    /// Stores the session, advanced to the mark for the messages that it has carried; then that is the mark.
+    /// Stores the session with the mark for the messages that it has carried, and advanced to the index; then that is the
+    /// mark.
     fn store_session<P: Persistence<S>>(
         &mut self,
         now: Now,
         generation: u32,
         persistence: &mut P,
-        mark: impl FnOnce(u32) -> u32,
+        mark: impl FnOnce(u32) -> (u32, Option<u32>),
     ) -> Result<(), StoreError> {
         let record = self.room.record(self.id);
         let Some((session, usage, shared_history)) = self.room.kept_session() else {
             return Ok(());
         };
-        let mark = mark(usage.messages);
+        let (mark, index) = mark(usage.messages);
         let sealed = SealedUsage {
             mark,
             epoch: usage.epoch,
@@ -181,7 +183,7 @@ impl<'a, S> Place<'a, S> {
         };
         let binding =
             Binding { place: self.slot, number: record.sessions_made, generation, room_id: self.id };
-        persistence.store_session(session, &sealed, &binding)?;
+        persistence.store_session(session, index, &sealed, &binding)?;
         self.room.set_mark(mark);
         Ok(())
     }

@@ -53,7 +53,7 @@
 //! | 4–7 | number of the session, as in the room's record; 0: none is stored |
 //! | 8–11 | generation, as in the device's record |
 //! | 12–35 | nonce |
-//! | 36–39 | *sealed from here:* count and ratchet index: the mark |
+//! | 36–39 | *sealed from here:* count; the ratchet index is the same, or lower where it was stored at a shutdown |
 //! | 40–43 | epoch of the timeline in which it was made |
 //! | 44–51 | age in milliseconds when it was stored |
 //! | 52–59 | creation stamp, milliseconds |
@@ -65,6 +65,7 @@
 
 use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 
+use crate::clock::NO_EPOCH;
 use crate::room::BlockReason;
 use crate::rooms::{MAX_ROOM_ID_LENGTH, RoomId};
 use crate::rotation::PendingReasons;
@@ -169,7 +170,7 @@ impl DeviceRecord {
         let generation = u32::from_le_bytes(reader.take());
         let epoch = u32::from_le_bytes(reader.take());
         let unused_end: [u8; 4] = reader.take();
-        if sessions_stored > 1 || unused_end != [0; 4] || places > 1 << 16 {
+        if sessions_stored > 1 || unused_end != [0; 4] || places > 1 << 16 || epoch == NO_EPOCH {
             return Err(RecordError::Range);
         }
         Ok(DeviceRecord { incomplete, sessions_stored: sessions_stored == 1, places, generation, epoch })

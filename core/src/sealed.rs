@@ -88,7 +88,7 @@ impl Binding<'_> {
 /// What is stored of a session beside its secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SealedUsage {
-    /// Count and ratchet index that the session comes back with (B2).
+    /// The count that the session comes back with, and its ratchet index, unless it was stored as it stood (B2).
     pub(crate) mark: u32,
     pub(crate) epoch: u32,
     pub(crate) age_ms: u64,
@@ -96,16 +96,17 @@ pub(crate) struct SealedUsage {
     pub(crate) shared_history: bool,
 }
 
-/// Seals a session into `buffer`, advanced to the mark (B2). Returns how many bytes that are.
+/// Seals a session into `buffer`, advanced to `message_index` (B2). Returns how many bytes that are.
 pub(crate) fn seal<S: StorableSession, G: TryCryptoRng>(
     session: &S,
+    message_index: u32,
     usage: &SealedUsage,
     binding: &Binding<'_>,
     key: &StoreKey,
     random: &mut G,
     buffer: &mut [u8],
 ) -> Result<usize, StoreError> {
-    let sealed = seal_parts(session, usage, binding, key, random, buffer);
+    let sealed = seal_parts(session, message_index, usage, binding, key, random, buffer);
     if sealed.is_none() {
         buffer.zeroize(); // the secret may stand in it
     }
@@ -114,6 +115,7 @@ pub(crate) fn seal<S: StorableSession, G: TryCryptoRng>(
 
 fn seal_parts<S: StorableSession, G: TryCryptoRng>(
     session: &S,
+    message_index: u32,
     usage: &SealedUsage,
     binding: &Binding<'_>,
     key: &StoreKey,
@@ -137,7 +139,7 @@ fn seal_parts<S: StorableSession, G: TryCryptoRng>(
     writer.put(&[u8::from(usage.shared_history)]);
     let room_for_secret = secret.len().checked_sub(TAG_LENGTH + CHECKSUM_LENGTH)?;
     let secret_length =
-        session.write_secret(usage.mark, key.as_bytes(), secret.get_mut(..room_for_secret)?)?;
+        session.write_secret(message_index, key.as_bytes(), secret.get_mut(..room_for_secret)?)?;
 
     let (plain, rest) = rest.split_at_mut_checked(USAGE_LENGTH.checked_add(secret_length)?)?;
     let mut associated = [0; HEADER_LENGTH + MAX_ROOM_ID_LENGTH];
@@ -229,9 +231,13 @@ fn unseal_parts<S: StorableSession>(
         epoch: u32::from_le_bytes(reader.take()),
         age_ms: u64::from_le_bytes(reader.take()),
         created: Stamp { ms: u64::from_le_bytes(reader.take()), setting: u32::from_le_bytes(reader.take()) },
-        shared_history: reader.take() == [1],
+        shared_history: match reader.take() {
+            [0] => false,
+            [1] => true,
+            [_] => return None,
+        },
     };
     let session = S::read_secret(secret, key.as_bytes())?;
-    // B2: never one whose index is behind its count.
-    (session.message_index() == usage.mark).then_some((usage, session))
+    // A message that failed was counted without an index (T9), so the index can be behind; never ahead.
+    (session.message_index() <= usage.mark).then_some((usage, session))
 }

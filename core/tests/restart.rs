@@ -241,14 +241,36 @@ fn a_clean_shutdown_keeps_count_and_index() {
 }
 
 #[test]
+fn a_message_that_failed_is_counted_over_a_shutdown_and_has_no_index() {
+    // B2, T9
+    let mut world = in_room(3);
+    let (mut device, outside) = world.boot();
+    start_session(&mut device, &outside.clock, ROOM);
+    let failed = support::permit(&mut device, &outside.clock, ROOM).encrypt(
+        &support::EVENT,
+        &support::SENDER,
+        &mut [0; 8],
+        &mut [0; 8],
+    );
+    assert!(failed.is_err());
+    device.shut_down(&outside.clock).unwrap();
+    let (mut device, outside) = world.boot();
+    assert_eq!(send(&mut device, &outside.clock, ROOM), goes_on(0));
+    assert_eq!(send(&mut device, &outside.clock, ROOM), goes_on(1));
+    assert_eq!(send(&mut device, &outside.clock, ROOM), rotates(RotationReason::Messages));
+}
+
+#[test]
 fn a_device_may_go_on_after_a_shutdown() {
     // B2: no index is used twice
-    let mut world = after(3, 100);
+    let mut world = in_room(100);
     let (mut device, outside) = world.boot();
+    start_session(&mut device, &outside.clock, ROOM);
+    send_many(&mut device, &outside.clock, ROOM, 3);
     device.shut_down(&outside.clock).unwrap();
-    send_many(&mut device, &outside.clock, ROOM, 2); // 16, 17
+    send_many(&mut device, &outside.clock, ROOM, 2); // 3, 4
     let (mut device, outside) = world.boot();
-    assert_eq!(send(&mut device, &outside.clock, ROOM), goes_on(32));
+    assert_eq!(send(&mut device, &outside.clock, ROOM), goes_on(19));
 }
 
 #[test]
@@ -272,6 +294,16 @@ fn the_mark_is_a_quarter_of_the_limit_ahead_at_most_and_never_above_it() {
             assert_eq!(sent, expected, "{limit} {reservation}");
         }
     }
+}
+
+#[test]
+fn the_last_mark_is_the_limit_that_was_in_force() {
+    // B2: had it been beyond the limit, a looser one would show it
+    let mut world = after(97, 100);
+    world.config.policy = ChangePolicy::Follow;
+    let (mut device, outside) = world.boot();
+    encrypt_room(&mut device, ROOM, 200, WEEK_MS);
+    assert_eq!(send(&mut device, &outside.clock, ROOM), goes_on(100));
 }
 
 #[test]

@@ -147,8 +147,10 @@ impl Room {
 /// A session as it is stored (B2, B3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stored {
-    /// Count and index that it will have.
+    /// The count that it will have.
     pub mark: u64,
+    /// The index that it will have.
+    pub index: u64,
     /// Its age when it was stored.
     pub age: Age,
 }
@@ -211,12 +213,13 @@ impl Session {
     /// B2: it is stored ahead.
     pub(super) fn store_ahead(&mut self, ahead: u64, limit: u64, age: Age) {
         let further = ahead.min(1.max(limit / 4));
-        self.stored = Some(Stored { mark: (self.uses() + further).min(limit), age });
+        let mark = (self.uses() + further).min(limit);
+        self.stored = Some(Stored { mark, index: mark, age });
     }
 
-    /// B2: it is stored as it is. (The index catches up with messages that were counted without one: it may be too high.)
+    /// B2: it is stored as it is. A message that was counted without an index has none.
     pub(super) fn store_exactly(&mut self, age: Age) {
-        self.stored = Some(Stored { mark: self.uses(), age });
+        self.stored = Some(Stored { mark: self.uses(), index: self.index(), age });
     }
 
     /// B3, B4: what comes back of it.
@@ -228,7 +231,8 @@ impl Session {
         }
         let by_calendar = Age::of_ms(by_calendar.unwrap_or_default(), time.clock());
         self.made = (stored.age.max(by_calendar), time.now());
-        self.uses = (0..stored.mark).map(|index| (index, true)).collect();
+        let Stored { mark, index, .. } = stored;
+        self.uses = (0..mark).map(|use_| (use_.min(index), use_ < index)).collect();
         Some(self)
     }
 }

@@ -99,7 +99,8 @@ pub(super) fn device_record(bytes: &[u8]) -> Option<DeviceRecord> {
         generation: u32_at(body, 8),
         epoch: u32_at(body, 12),
     };
-    (body[3] <= 1 && record.places <= 65_536 && u32_at(body, 16) == 0).then_some(record)
+    (body[3] <= 1 && record.places <= 65_536 && record.epoch != u32::MAX && u32_at(body, 16) == 0)
+        .then_some(record)
 }
 
 pub(super) struct RoomRecord {
@@ -216,7 +217,7 @@ fn session(
     };
     let (mark, epoch) = (u32_at(&plain, 0), u32_at(&plain, 4));
     let (number, index) = (u64_at(&plain, USAGE), u32_at(&plain, USAGE + 8));
-    if mark != index || (epoch > device.epoch && epoch != u32::MAX) {
+    if index > mark || (epoch > device.epoch && epoch != u32::MAX) {
         return Session::Damaged;
     }
     Session::Back(number, index.into())
