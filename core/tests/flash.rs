@@ -52,7 +52,8 @@ impl NorFlash for Memory {
 const LONGEST: usize = 512 - 4 * 8 - 8;
 
 #[test]
-fn b1_items_are_read_back_and_outlive_the_store() {
+fn items_are_read_back_and_outlive_the_store() {
+    // B1
     let mut buffer = [0; FlashStore::<Memory>::buffer_length(100)];
     let mut store = FlashStore::new(Memory::blank(), 512..2_048, 100, &mut buffer).unwrap();
     let mut loaded = [0; 100];
@@ -81,7 +82,8 @@ fn b1_items_are_read_back_and_outlive_the_store() {
 }
 
 #[test]
-fn b1_what_is_full_keeps_what_it_has() {
+fn what_is_full_keeps_what_it_has() {
+    // B1
     let mut buffer = [0; FlashStore::<Memory>::buffer_length(LONGEST)];
     let mut store = FlashStore::new(Memory::blank(), 0..2_048, LONGEST, &mut buffer).unwrap();
     store.store(Item::Device, &[1; LONGEST]).unwrap();
@@ -98,7 +100,8 @@ fn b1_what_is_full_keeps_what_it_has() {
 }
 
 #[test]
-fn b1_an_item_longer_than_the_place_for_it_is_damaged() {
+fn an_item_longer_than_the_place_for_it_is_damaged() {
+    // B1
     let mut buffer = [0; FlashStore::<Memory>::buffer_length(100)];
     let mut store = FlashStore::new(Memory::blank(), 0..1_024, 100, &mut buffer).unwrap();
     store.store(Item::Device, &[1; 21]).unwrap();

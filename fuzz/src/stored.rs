@@ -14,7 +14,7 @@
 //! session is used after what ended it. The same holds when the store fails: then the call fails, and whatever it was about
 //! holds in memory.
 //!
-//! libFuzzer finds no checksum, and nobody finds a MAC. So damage says for itself how much of it is put right: a [`Fix`].
+//! libFuzzer finds no checksum, and nobody finds a MAC. So damage says for itself how much of it is put right: a `Fix`.
 
 mod flash;
 mod reference;

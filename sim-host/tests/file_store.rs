@@ -6,7 +6,8 @@ use pawl_core::store::{Item, Store, StoreError};
 use pawl_sim_host::file_store::{FileStore, OpenError};
 
 #[test]
-fn b1_items_are_read_back_and_outlive_the_store() {
+fn items_are_read_back_and_outlive_the_store() {
+    // B1
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("does/not/exist/yet");
     let mut store = FileStore::open(&path).unwrap();

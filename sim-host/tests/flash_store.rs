@@ -129,17 +129,20 @@ fn cut_everywhere<const PAGE: usize, const WORD: usize, const READ: usize>(
 }
 
 #[test]
-fn b1_a_power_cut_at_any_word_leaves_the_old_item_or_the_new_one() {
+fn a_power_cut_at_any_word_leaves_the_old_item_or_the_new_one() {
+    // B1, B6
     cut_everywhere::<1_024, 4, 1>(3, 100, 4, TornErase::SetsBits);
 }
 
 #[test]
-fn b1_with_as_few_pages_as_can_be() {
+fn with_as_few_pages_as_can_be() {
+    // B1, B6
     cut_everywhere::<1_024, 4, 4>(2, 60, 4, TornErase::SetsBits);
 }
 
 #[test]
-fn b1_with_longer_words_and_with_bytes() {
+fn with_longer_words_and_with_bytes() {
+    // B1, B6
     cut_everywhere::<1_024, 8, 1>(3, 70, 4, TornErase::SetsBits);
     cut_everywhere::<1_024, 8, 8>(4, 120, 2, TornErase::SetsBits);
     cut_everywhere::<1_024, 32, 1>(3, 70, 4, TornErase::SetsBits);
@@ -147,14 +150,16 @@ fn b1_with_longer_words_and_with_bytes() {
 }
 
 #[test]
-fn b1_with_flash_that_programs_before_it_erases() {
+fn with_flash_that_programs_before_it_erases() {
+    // B1, B6
     cut_everywhere::<1_024, 4, 1>(3, 70, 4, TornErase::ProgramsBefore);
     cut_everywhere::<1_024, 8, 1>(2, 50, 4, TornErase::ProgramsBefore);
 }
 
 /// Stores so much that every page has been erased, with a power cut in every store: the worst that flash can do twice.
 #[test]
-fn b1_a_cut_while_the_traces_of_another_are_removed_is_found_at_worst() {
+fn a_cut_while_the_traces_of_another_are_removed_is_found_at_worst() {
+    // B1, B6
     let mut damaged = 0;
     for seed in 0..150 {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -189,7 +194,8 @@ fn b1_a_cut_while_the_traces_of_another_are_removed_is_found_at_worst() {
 }
 
 #[test]
-fn b1_random_cuts_in_every_store_lose_nothing() {
+fn random_cuts_in_every_store_lose_nothing() {
+    // B1, B6
     for seed in 0..100 {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut flash = EmulatedFlash::<1_024, 4>::new(3, seed);
@@ -230,7 +236,8 @@ fn last_address_of(flash: &[u8], bytes: &[u8]) -> u32 {
 }
 
 #[test]
-fn b5_an_item_that_goes_bad_is_damage_and_never_an_older_one() {
+fn an_item_that_goes_bad_is_damage_and_never_an_older_one() {
+    // B5
     let mut flash = EmulatedFlash::<4_096, 4>::new(2, 0);
     with_store(&mut flash, |store| {
         store.store(Item::Device, b"the first version").unwrap();
@@ -257,7 +264,8 @@ fn b5_an_item_that_goes_bad_is_damage_and_never_an_older_one() {
 }
 
 #[test]
-fn b5_no_bit_of_the_flash_brings_back_an_older_item() {
+fn no_bit_of_the_flash_brings_back_an_older_item() {
+    // B5
     let mut flash = EmulatedFlash::<512, 4>::new(4, 0);
     let mut expected = Expected::new();
     let mut random = ChaCha8Rng::seed_from_u64(3);

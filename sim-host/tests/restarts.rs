@@ -20,14 +20,16 @@ fn day_with(kind: OutageKind, hours: &[u64], reserve: u32, seed: u64) -> Report 
 }
 
 #[test]
-fn b2_an_announced_restart_costs_no_index() {
+fn an_announced_restart_costs_no_index() {
+    // B2
     let report = day_with(OutageKind::Clean, &[9, 12, 15], 16, 1);
     assert!(report.sessions_resumed > 10, "{}", report.sessions_resumed);
     assert_eq!(report.indices_skipped, 0);
 }
 
 #[test]
-fn b2_a_power_cut_costs_fewer_indices_than_are_reserved() {
+fn a_power_cut_costs_fewer_indices_than_are_reserved() {
+    // B2
     for reserve in [1, 16] {
         let report = day_with(OutageKind::PowerCut, &[9, 12, 15], reserve, 1);
         assert!(report.sessions_resumed > 10, "{}", report.sessions_resumed);
@@ -38,21 +40,24 @@ fn b2_a_power_cut_costs_fewer_indices_than_are_reserved() {
 }
 
 #[test]
-fn b3_sessions_of_unknown_age_do_not_go_on() {
+fn sessions_of_unknown_age_do_not_go_on() {
+    // B3
     for kind in [OutageKind::ClockSet, OutageKind::ClockDead] {
         assert_eq!(day_with(kind, &[12], 16, 1).sessions_resumed, 0, "{kind:?}");
     }
 }
 
 #[test]
-fn b4_a_session_is_not_used_after_the_power_was_cut_while_it_was_shared() {
+fn a_session_is_not_used_after_the_power_was_cut_while_it_was_shared() {
+    // B4
     let without = day_with(OutageKind::PowerCutInShare, &[], 16, 1).rotations["no_session"];
     let with = day_with(OutageKind::PowerCutInShare, &[7, 10, 13, 16], 16, 1).rotations["no_session"];
     assert!(with > without, "{with}, and {without} without power cuts");
 }
 
 #[test]
-fn b6_power_cuts_within_writes_break_no_rule() {
+fn power_cuts_within_writes_break_no_rule() {
+    // B6
     let every_hour: Vec<u64> = (1..23).collect();
     for seed in 1..=4 {
         let report = day_with(OutageKind::PowerCutInWrite, &every_hour, 1, seed);
