@@ -9,7 +9,7 @@
 //!   `9`). Then come steps, each a letter of [`LIFE`], which happen to a device, or of [`DAMAGE`], which happen to what it has
 //!   stored, without it knowing. After those, and in the end, the device comes back.
 //!
-//! Whenever it comes back, it must be as the [reference] says, and its coming back again must change nothing and write
+//! Whenever it comes back, it must be as the reference says, and its coming back again must change nothing and write
 //! nothing. What was damaged is never used: no index is used twice, no room that has ever been encrypted is plaintext, and no
 //! session is used after what ended it. The same holds when the store fails: then the call fails, and whatever it was about
 //! holds in memory.

@@ -1,6 +1,6 @@
 //! A device whose power is cut at every step of its flash: every word that is written, every page that is erased.
 //!
-//! A [life](life) is a list of acts, cut into segments by restarts. At a restart nothing is in memory, so what is on the
+//! A [life] is a list of acts, cut into segments by restarts. At a restart nothing is in memory, so what is on the
 //! flash and [outside of the device](world) is the whole of the state, and can be copied. For each segment the sweep runs
 //! once from that state with the power cut at the first step, once at the second, and so on, until a run comes to its end
 //! uncut. After each cut the device restarts; the application delivers again what it had not finished and goes on. A
