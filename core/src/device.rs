@@ -231,7 +231,8 @@ impl<S, P: Persistence<S>> Device<'_, S, P> {
     /// Takes an `m.room.encryption` state event with an empty state key. Whatever its content, the room is encrypted
     /// from now on, for ever (S1). Reading costs time linear in the content, at most 65,536 bytes of it.
     ///
-    /// Stores the room's record if the event changed anything, or the device's if there was no place.
+    /// Stores the room's record if the event changed anything, and the device's if the room is new and knowledge is
+    /// complete, or if there was no place.
     ///
     /// # Errors
     /// [`TableFull`](EncryptionEventError::TableFull), whatever the content: the room is not known, and so no unknown
@@ -258,12 +259,14 @@ impl<S, P: Persistence<S>> Device<'_, S, P> {
             place.room.set_unsaved(true); // S1: that there is a room
         }
         if let Err(error) = place.save(&mut self.persistence) {
-            if known && matches!(effect, Effect::Enabled | Effect::Loosened | Effect::Changed) {
-                place.room.restore_policy(before); // B1: the safer of the two
+            if known {
+                place.room.keep_the_safer(before); // B1
             }
             return Err(error.into());
         }
-        Ok(Applied { reading, effect, in_force: place.room.settings() })
+        let in_force = place.room.settings();
+        self.save()?; // that there is one room more, where knowledge is complete
+        Ok(Applied { reading, effect, in_force })
     }
 
     /// Takes an `m.room.member` event (E1), of whichever user, this device's own included. `limited` says that the
@@ -344,7 +347,7 @@ impl<S, P: Persistence<S>> Device<'_, S, P> {
         let before = place.room.policy();
         place.room.reset_settings();
         if let Err(error) = place.save(&mut self.persistence) {
-            place.room.restore_policy(before); // B1: the safer of the two
+            place.room.keep_the_safer(before); // B1
             return Err(error);
         }
         Ok(true)
@@ -508,6 +511,7 @@ impl<S, P: Persistence<S>> Device<'_, S, P> {
     /// # Errors
     /// The session was replaced in the meantime, or the store failed: the session does not count as shared.
     pub fn shared(&mut self, request: &ShareRequest) -> Result<(), SharedError> {
+        self.save_epoch()?; // should an earlier call not have succeeded in it
         let now = self.timeline.last_read();
         let place = self.rooms.place(request.slot).filter(|place| place.room.has_session(request));
         let mut place = place.ok_or(SharedError::SessionReplaced)?;
@@ -569,6 +573,10 @@ impl<S, P: Persistence<S>> Device<'_, S, P> {
             places: u32::try_from(self.rooms.capacity()).unwrap_or(u32::MAX), // at most 65,536
             generation: self.generation,
             epoch: self.timeline.last_read().epoch,
+            rooms: match self.incomplete {
+                None => u32::try_from(self.rooms.used()).unwrap_or(u32::MAX), // at most 65,536
+                Some(_) => 0,
+            },
         }
     }
 

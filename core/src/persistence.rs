@@ -141,16 +141,6 @@ impl<T: Store> RoomsStored<T> {
     pub fn store(&mut self) -> &mut T {
         &mut self.store
     }
-
-    fn header_in(&mut self, place: u16, buffer: &mut [u8]) -> Result<Option<SealedHeader>, LoadError> {
-        match self.store.load(Item::Session(place), buffer)? {
-            None => Ok(None),
-            Some(length) => {
-                let bytes = buffer.get(..length).ok_or(LoadError::Damaged)?;
-                Ok(Some(SealedHeader::read(bytes, place)?))
-            }
-        }
-    }
 }
 
 #[expect(private_interfaces, reason = "nobody outside calls it")]
@@ -291,7 +281,13 @@ impl<S: StorableSession, T: Store, C: StampClock, G: TryCryptoRng> Keeps<S> for 
     }
 
     fn session_header(&mut self, place: u16) -> Result<Option<SealedHeader>, LoadError> {
-        self.rooms.header_in(place, self.buffer)
+        match self.rooms.store.load(Item::Session(place), self.buffer)? {
+            None => Ok(None),
+            Some(length) => {
+                let bytes = self.buffer.get(..length).ok_or(LoadError::Damaged)?;
+                Ok(Some(SealedHeader::read(bytes, place)?))
+            }
+        }
     }
 
     fn load_session(&mut self, binding: &Binding<'_>) -> Result<(SealedUsage, S), LoadError> {

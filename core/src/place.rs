@@ -154,7 +154,7 @@ impl<'a, S> Place<'a, S> {
         persistence: &mut P,
     ) -> Result<(), StoreError> {
         self.save(persistence)?;
-        if P::SESSIONS && self.room.stored_session().is_some() {
+        if P::SESSIONS && self.room.has_stored_session() {
             self.store_session(now, generation, persistence, |messages| (messages, None))?;
         }
         Ok(())
@@ -169,11 +169,12 @@ impl<'a, S> Place<'a, S> {
         persistence: &mut P,
         mark: impl FnOnce(u32) -> (u32, Option<u32>),
     ) -> Result<(), StoreError> {
-        let record = self.room.record(self.id);
-        let Some((session, usage, shared_history)) = self.room.kept_session() else {
+        let number = self.room.sessions_made();
+        let Some((_, usage, shared_history)) = self.room.any_session() else {
             return Ok(());
         };
         let (mark, index) = mark(usage.messages);
+        self.room.store_begins(mark);
         let sealed = SealedUsage {
             mark,
             epoch: usage.epoch,
@@ -181,9 +182,10 @@ impl<'a, S> Place<'a, S> {
             created: self.created.get(),
             shared_history,
         };
-        let binding =
-            Binding { place: self.slot, number: record.sessions_made, generation, room_id: self.id };
-        persistence.store_session(session, index, &sealed, &binding)?;
+        let binding = Binding { place: self.slot, number, generation, room_id: self.id };
+        if let Some((session, ..)) = self.room.any_session() {
+            persistence.store_session(session, index, &sealed, &binding)?;
+        }
         self.room.set_mark(mark);
         Ok(())
     }

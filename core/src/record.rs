@@ -17,7 +17,7 @@
 //! | 4–7 | places of the table |
 //! | 8–11 | generation of sessions: those sealed in an earlier one are void (B5) |
 //! | 12–15 | epoch: sessions made in an earlier one are of unknown age (C3) |
-//! | 16–19 | 0 |
+//! | 16–19 | rooms there are at least, where knowledge is complete; else 0 |
 //! | 20–23 | checksum |
 //!
 //! # A room's record, 284 bytes
@@ -130,6 +130,8 @@ pub struct DeviceRecord {
     pub generation: u32,
     /// Sessions that were made in an earlier epoch are of unknown age (C3).
     pub epoch: u32,
+    /// How many rooms there are at least where knowledge is complete, so that none can be lost unnoticed; else 0.
+    pub rooms: u32,
 }
 
 impl DeviceRecord {
@@ -148,6 +150,7 @@ impl DeviceRecord {
         writer.put(&self.places.to_le_bytes());
         writer.put(&self.generation.to_le_bytes());
         writer.put(&self.epoch.to_le_bytes());
+        writer.put(&self.rooms.to_le_bytes());
         put_checksum(&mut bytes);
         bytes
     }
@@ -169,11 +172,13 @@ impl DeviceRecord {
         let places = u32::from_le_bytes(reader.take());
         let generation = u32::from_le_bytes(reader.take());
         let epoch = u32::from_le_bytes(reader.take());
-        let unused_end: [u8; 4] = reader.take();
-        if sessions_stored > 1 || unused_end != [0; 4] || places > 1 << 16 || epoch == NO_EPOCH {
+        let rooms = u32::from_le_bytes(reader.take());
+        let vouches_in_vain = incomplete.is_some() && rooms > 0;
+        if sessions_stored > 1 || places > 1 << 16 || rooms > places || vouches_in_vain || epoch == NO_EPOCH {
             return Err(RecordError::Range);
         }
-        Ok(DeviceRecord { incomplete, sessions_stored: sessions_stored == 1, places, generation, epoch })
+        let sessions_stored = sessions_stored == 1;
+        Ok(DeviceRecord { incomplete, sessions_stored, places, generation, epoch, rooms })
     }
 }
 

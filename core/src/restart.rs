@@ -125,17 +125,23 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
     fn come_back(&mut self, damaged: bool, now: Now, stamp: Option<Stamp>) -> Result<(), OpenError> {
         let mut findings = Findings { damaged, ..Findings::default() };
         self.load_rooms(&mut findings)?;
-        if self.stored.is_none() && findings.anything {
-            findings.damaged = true; // the device's record is stored before any other
+        match self.stored {
+            // The device's record is stored before any other.
+            None => findings.damaged |= findings.anything || self.has_sealed_sessions()?,
+            // It says that there are so many rooms when they are all stored.
+            Some(stored) => findings.damaged |= findings.rooms < stored.rooms,
         }
-        if !findings.damaged {
+        // B3: none comes back from before a time in which none was stored.
+        findings.void = self.stored.is_some_and(|stored| stored.sessions_stored != P::SESSIONS);
+        if !findings.damaged && !findings.void {
             self.load_sessions(now, stamp, &mut findings)?;
         }
         if findings.damaged {
             return self.start_over();
         }
-        if findings.void || self.stored.is_some_and(|stored| stored.sessions_stored && !P::SESSIONS) {
-            self.discard_sessions()?; // B3
+        if findings.void {
+            self.generation = self.generation.max(self.latest_generation()?);
+            self.discard_sessions()?;
         }
         if findings.surplus {
             self.take_in_surplus()?;
@@ -167,6 +173,11 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
                 }
             };
             findings.anything = true;
+            findings.rooms = findings.rooms.saturating_add(u32::from(record.room.is_some()));
+            if self.stored.is_some() && usize::from(slot) >= self.stored_places() && record.room.is_some() {
+                findings.damaged = true; // B5: the table had no such place
+                continue;
+            }
             if usize::from(slot) >= capacity {
                 findings.surplus |= record.room.is_some();
                 continue;
@@ -274,10 +285,10 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
         self.incomplete = Some(BlockReason::StoreDamaged);
         self.discard_sessions()?;
         for slot in (0..=u16::MAX).take(self.stored_places()) {
+            if let Err(LoadError::Damaged) = self.persistence.session_header(slot) {
+                self.persistence.store(Item::Session(slot), &nothing_sealed(slot))?;
+            }
             if self.rooms.is_used(slot) {
-                if let Err(LoadError::Damaged) = self.persistence.session_header(slot) {
-                    self.persistence.store(Item::Session(slot), &nothing_sealed(slot))?;
-                }
                 continue;
             }
             let mut bytes = [0; ROOM_RECORD_LENGTH];
@@ -287,6 +298,18 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
             }
         }
         Ok(self.save()?)
+    }
+
+    /// Whether any session is stored.
+    fn has_sealed_sessions(&mut self) -> Result<bool, OpenError> {
+        for slot in self.rooms.slots() {
+            match self.persistence.session_header(slot) {
+                Ok(None) => {}
+                Ok(Some(_)) | Err(LoadError::Damaged) => return Ok(true),
+                Err(LoadError::Store(error)) => return Err(error.into()),
+            }
+        }
+        Ok(false)
     }
 
     /// The latest generation of any session that is stored.
@@ -334,9 +357,11 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
 
     fn save_with_places(&mut self, places: usize) -> Result<(), OpenError> {
         let record = DeviceRecord { places: u32::try_from(places).unwrap_or(u32::MAX), ..self.record() };
-        self.stored = None;
-        self.persistence.store(Item::Device, &record.to_bytes())?;
-        self.stored = Some(record);
+        if self.stored != Some(record) {
+            self.stored = None; // whatever came of it, should it fail
+            self.persistence.store(Item::Device, &record.to_bytes())?;
+            self.stored = Some(record);
+        }
         Ok(())
     }
 }
@@ -348,7 +373,9 @@ struct Findings {
     damaged: bool,
     /// There is a record of a place.
     anything: bool,
-    /// There is a session that is not to come back.
+    /// How many rooms there are, those beyond the end of the table included.
+    rooms: u32,
+    /// Sessions that are stored are not to come back.
     void: bool,
     /// There are rooms beyond the end of the table.
     surplus: bool,

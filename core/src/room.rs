@@ -322,9 +322,19 @@ struct Outbound<S> {
     shared: bool,
     /// The room's flag when the session was made, as its room key says (T10).
     shared_history: bool,
-    /// Whether it is stored, once it is shared (B3, B4).
-    kept: bool,
+    kept: Kept,
     session: S,
+}
+
+/// Whether a session is to outlive a restart (B3, B4).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// It is not.
+    No,
+    /// It is stored once it is shared.
+    WhenShared,
+    /// It is in the store, or may be: storing it has been tried.
+    InStore,
 }
 
 impl<S> Outbound<S> {
@@ -338,9 +348,9 @@ impl<S> Outbound<S> {
         }
     }
 
-    /// Whether it has to outlive a restart as it is.
+    /// Whether it may come back after a restart, so that what happens to it has to be stored as well.
     fn is_stored(&self) -> bool {
-        self.kept && self.shared
+        self.kept == Kept::InStore
     }
 }
 
@@ -402,8 +412,14 @@ impl<S> Room<S> {
         Policy { in_force: self.in_force, reset: self.reset }
     }
 
-    /// Goes back to what was, when the change could not be stored.
-    pub(crate) fn restore_policy(&mut self, Policy { in_force, reset }: Policy) {
+    /// B1: the safer of what was and what is, when that could not be stored: for each setting the tighter value, and
+    /// what was where there were no settings.
+    pub(crate) fn keep_the_safer(&mut self, before: Policy) {
+        let reset = before.reset;
+        let in_force = match (before.in_force, self.in_force) {
+            (Ok(before), Ok(now)) => Ok(ChangePolicy::Ratchet.change(before, now)),
+            (before, _) => before,
+        };
         (self.in_force, self.reset) = (in_force, reset);
     }
 
@@ -488,7 +504,7 @@ impl<S> Room<S> {
     /// Whether a session has to be stored before it counts as shared (B2, B4). What happened to it so far has to be as well.
     pub(crate) fn must_be_stored_to_be_shared(&mut self) -> bool {
         match &self.outbound {
-            Some(outbound) if outbound.kept && !outbound.shared => {
+            Some(outbound) if outbound.kept != Kept::No && !outbound.shared => {
                 self.unsaved |= outbound.pending != PendingReasons::NONE;
                 true
             }
@@ -545,7 +561,7 @@ impl<S> Room<S> {
             pending,
             shared: false,
             shared_history: self.shared_history,
-            kept,
+            kept: if kept { Kept::WhenShared } else { Kept::No },
             session,
         });
         self.sessions_made = number;
@@ -621,7 +637,7 @@ impl<S> Room<S> {
             pending,
             shared: true, // B4: no other is stored
             shared_history: usage.shared_history,
-            kept: true,
+            kept: Kept::InStore,
             session,
         });
     }
@@ -629,12 +645,6 @@ impl<S> Room<S> {
     /// The room's session is dropped; the room stays.
     pub(crate) fn discard_session(&mut self) {
         self.outbound = None;
-    }
-
-    /// The session, if it is one that is stored.
-    pub(crate) fn stored_session(&self) -> Option<(&S, Usage, bool)> {
-        let outbound = self.outbound.as_ref()?;
-        outbound.is_stored().then_some((&outbound.session, outbound.usage(), outbound.shared_history))
     }
 
     /// Whether the next message has none of the indices that are reserved for the session (B2).
@@ -646,15 +656,28 @@ impl<S> Room<S> {
         }
     }
 
+    /// The session is going to be stored with this mark. Until that has succeeded either mark may be the stored one.
+    pub(crate) fn store_begins(&mut self, mark: u32) {
+        if let Some(outbound) = &mut self.outbound {
+            outbound.kept = Kept::InStore;
+            outbound.mark = outbound.mark.min(mark);
+        }
+    }
+
     pub(crate) fn set_mark(&mut self, mark: u32) {
         if let Some(outbound) = &mut self.outbound {
             outbound.mark = mark;
         }
     }
 
-    /// The session and what is known of it, and whether it is to be stored.
-    pub(crate) fn kept_session(&self) -> Option<(&S, Usage, bool)> {
+    /// Whether the session is one that was shared and is stored.
+    pub(crate) fn has_stored_session(&self) -> bool {
+        self.outbound.as_ref().is_some_and(|outbound| outbound.shared && outbound.is_stored())
+    }
+
+    /// The session, what is known of it, and the flag it was made with.
+    pub(crate) fn any_session(&self) -> Option<(&S, Usage, bool)> {
         let outbound = self.outbound.as_ref()?;
-        outbound.kept.then_some((&outbound.session, outbound.usage(), outbound.shared_history))
+        Some((&outbound.session, outbound.usage(), outbound.shared_history))
     }
 }

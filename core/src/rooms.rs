@@ -150,6 +150,11 @@ impl<'a, S> Rooms<'a, S> {
         self.reborrow().into_place(slot)
     }
 
+    /// How many rooms there are.
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+
     /// How many places there are.
     pub(crate) fn capacity(&self) -> usize {
         self.places.len()

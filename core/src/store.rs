@@ -29,7 +29,7 @@ impl Item {
     }
 }
 
-/// Why a store did not do what it was asked to. Nothing that was stored before is lost by it.
+/// Why a store did not do what it was asked to. An item that was to be stored is then the old one or the new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

@@ -28,6 +28,7 @@ fn device() -> DeviceRecord {
         places: 64,
         generation: 0x0102_0304,
         epoch: 7,
+        rooms: 0,
     }
 }
 
@@ -57,6 +58,12 @@ fn a_device_record_is_these_bytes() {
     ];
     assert_eq!(device().to_bytes(), with_checksum(bytes));
     assert_eq!(DeviceRecord::from_bytes(&with_checksum(bytes)), Ok(device()));
+    let complete = DeviceRecord { incomplete: None, rooms: 5, ..device() };
+    assert_eq!((complete.to_bytes()[2], complete.to_bytes()[16]), (0, 5));
+    assert_eq!(DeviceRecord::from_bytes(&complete.to_bytes()), Ok(complete));
+    // No table has more rooms than places.
+    let too_many = DeviceRecord { rooms: 65, ..complete };
+    assert_eq!(DeviceRecord::from_bytes(&too_many.to_bytes()), Err(RecordError::Range));
 }
 
 #[test]
@@ -144,7 +151,7 @@ fn a_field_with_a_value_that_is_never_written_is_out_of_range() {
         (3, &[2]),
         (4, &[1, 0, 1, 0]), // 65,537 places
         (12, &[0xff; 4]),   // the epoch that none is
-        (16, &[1]),
+        (16, &[1]),         // rooms, where knowledge is not complete
     ] {
         assert_eq!(device_with(at, bytes), Err(RecordError::Range), "{at}");
     }

@@ -261,6 +261,53 @@ fn a_message_that_failed_is_counted_over_a_shutdown_and_has_no_index() {
 }
 
 #[test]
+fn a_shutdown_that_failed_uses_no_index_twice() {
+    // B1, B2: the lower mark may be the stored one
+    for failure in [Failure::Before(StoreError::Slow), Failure::After(StoreError::Slow)] {
+        let mut world = in_room(100);
+        let (mut device, outside) = world.boot();
+        start_session(&mut device, &outside.clock, ROOM);
+        send_many(&mut device, &outside.clock, ROOM, 3);
+        outside.memory.fail_after(0, failure);
+        device.shut_down(&outside.clock).unwrap_err();
+        outside.memory.work_again();
+        assert_eq!(send(&mut device, &outside.clock, ROOM), goes_on(3));
+        let (mut device, outside) = world.boot();
+        assert_eq!(send(&mut device, &outside.clock, ROOM), goes_on(19));
+    }
+}
+
+#[test]
+fn a_departure_counts_against_a_session_whose_storing_failed() {
+    // B1, E1: it may be in the store, and come back
+    let mut world = in_room(100);
+    let (mut device, outside) = world.boot();
+    let request = share_request(&mut device, &outside.clock, ROOM);
+    outside.memory.fail_after(0, Failure::After(StoreError::Slow));
+    device.shared(&request).unwrap_err();
+    outside.memory.work_again();
+    device.member_event(ROOM, JOINED, Membership::Leave, false).unwrap();
+    let (mut device, outside) = world.boot();
+    assert_eq!(send(&mut device, &outside.clock, ROOM), rotates(RotationReason::Departure));
+}
+
+#[test]
+fn a_reset_whose_settings_could_not_be_stored_leaves_the_tighter_ones() {
+    // B1, S5
+    let mut world = in_room(90);
+    let (mut device, outside) = world.boot();
+    device.reset_settings(ROOM).unwrap();
+    for (asked, holds) in [(95, 90), (10, 10)] {
+        outside.memory.fail_after(0, Failure::Before(StoreError::Full));
+        device.encryption_event(ROOM, &content(asked, WEEK_MS)).unwrap_err();
+        assert_eq!(limit(&device), holds);
+    }
+    // The reset itself still stands.
+    outside.memory.work_again();
+    assert_eq!(device.encryption_event(ROOM, &content(95, WEEK_MS)).unwrap().effect, Effect::Enabled);
+}
+
+#[test]
 fn a_device_may_go_on_after_a_shutdown() {
     // B2: no index is used twice
     let mut world = in_room(100);
@@ -705,6 +752,88 @@ fn a_store_that_cannot_be_read_or_written_is_an_error_and_nothing_else() {
     outside.memory.work_again();
     let (device, _) = world.boot();
     assert_eq!(device.incomplete(), Some(BlockReason::StateUnknown));
+}
+
+#[test]
+fn a_room_whose_record_is_gone_is_damage_where_knowledge_was_complete() {
+    // B5, S1: it would be plaintext
+    let mut world = in_room(10);
+    world.outside.memory.items.borrow_mut().remove(&Item::Room(0));
+    let (mut device, outside) = world.boot();
+    assert_eq!(send(&mut device, &outside.clock, ROOM), DAMAGED);
+    // A room that came when knowledge was complete counts, and one that was forgotten does not.
+    resync(&mut device);
+    encrypt_room(&mut device, ROOM, 10, WEEK_MS);
+    encrypt_room(&mut device, OTHER_ROOM, 10, WEEK_MS);
+    device.forget(ROOM).unwrap();
+    resync(&mut device);
+    let (device, _) = world.boot();
+    assert_eq!(device.incomplete(), None);
+    world.outside.memory.items.borrow_mut().remove(&Item::Room(1));
+    let (device, _) = world.boot();
+    assert_eq!(device.incomplete(), Some(BlockReason::StoreDamaged));
+}
+
+#[test]
+fn sessions_without_any_record_are_damage() {
+    // B5
+    let mut world = after(3, 100);
+    for item in [Item::Device, Item::Room(0)] {
+        world.outside.memory.items.borrow_mut().remove(&item);
+    }
+    let (device, _) = world.boot();
+    assert_eq!(device.incomplete(), Some(BlockReason::StoreDamaged));
+}
+
+#[test]
+fn damage_in_a_room_and_its_session_is_found_once() {
+    // B5
+    let mut world = after(3, 100);
+    for item in [Item::Room(0), Item::Session(0)] {
+        world.outside.memory.set(item, &[1; 30]);
+    }
+    let (mut device, outside) = world.boot();
+    assert_eq!(device.incomplete(), Some(BlockReason::StoreDamaged));
+    resync(&mut device);
+    encrypt_room(&mut device, OTHER_ROOM, 100, WEEK_MS);
+    start_session(&mut device, &outside.clock, OTHER_ROOM);
+    let (mut device, outside) = world.boot();
+    assert_eq!(device.incomplete(), None);
+    assert_eq!(send(&mut device, &outside.clock, OTHER_ROOM), goes_on(16));
+}
+
+#[test]
+fn damage_while_only_rooms_are_stored_brings_no_session_back() {
+    // B3, B5
+    let mut world = after(3, 100);
+    let _ = world.boot_without_sessions();
+    world.outside.memory.set(Item::Device, &[0; 24]);
+    let (mut device, _) = world.boot_without_sessions();
+    assert_eq!(device.incomplete(), Some(BlockReason::StoreDamaged));
+    device.member_event(ROOM, JOINED, Membership::Leave, false).unwrap();
+    resync(&mut device);
+    for _ in 0..2 {
+        let (device, _) = world.boot();
+        assert_eq!((device.incomplete(), device.share_current(ROOM)), (None, None));
+    }
+}
+
+#[test]
+fn a_record_beyond_the_table_is_not_believed_when_the_table_grows() {
+    // B5
+    let mut world = in_room(100);
+    let (mut device, _) = world.boot();
+    encrypt_room(&mut device, OTHER_ROOM, 100, WEEK_MS);
+    let memory = core::mem::take(&mut world.outside.memory);
+    let mut smaller = World::<1>::new();
+    smaller.outside.memory = memory;
+    smaller.outside.memory.set(Item::Device, &[0; 24]);
+    let (mut device, _) = smaller.boot();
+    resync(&mut device);
+    world.outside.memory = smaller.outside.memory;
+    let (device, _) = world.boot();
+    assert_eq!(device.incomplete(), Some(BlockReason::StoreDamaged));
+    assert!(!device.is_known_encrypted(OTHER_ROOM));
 }
 
 // B1: a store that fails

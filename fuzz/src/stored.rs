@@ -6,7 +6,7 @@
 //!
 //! - `d` or `r`: a record. A [`Fix`], the place (`r` only), and the record's bytes.
 //! - anything else: a life. `s`essions or only `r`ooms are stored, in `m`emory or on `f`lash, so many messages ahead (`1` to
-//!   `9`). Then come steps, each a letter of [`LIFE`], which happen to a device, or of [`DAMAGE`], which happen to what it has
+//!   `9`). Then come steps, each a letter of `LIFE`, which happen to a device, or of `DAMAGE`, which happen to what it has
 //!   stored, without it knowing. After those, and in the end, the device comes back.
 //!
 //! Whenever it comes back, it must be as the reference says, and its coming back again must change nothing and write

@@ -78,9 +78,11 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 
 pub(super) struct DeviceRecord {
     pub(super) incomplete: Option<Cause>,
+    sessions_stored: bool,
     places: u32,
     pub(super) generation: u32,
     epoch: u32,
+    rooms: u32,
 }
 
 /// The device's record, if that is one.
@@ -95,12 +97,15 @@ pub(super) fn device_record(bytes: &[u8]) -> Option<DeviceRecord> {
     };
     let record = DeviceRecord {
         incomplete,
+        sessions_stored: body[3] == 1,
         places: u32_at(body, 4),
         generation: u32_at(body, 8),
         epoch: u32_at(body, 12),
+        rooms: u32_at(body, 16),
     };
-    (body[3] <= 1 && record.places <= 65_536 && record.epoch != u32::MAX && u32_at(body, 16) == 0)
-        .then_some(record)
+    let vouches_in_vain = incomplete.is_some() && record.rooms > 0;
+    let in_range = body[3] <= 1 && record.places <= 65_536 && record.epoch != u32::MAX;
+    (in_range && record.rooms <= record.places && !vouches_in_vain).then_some(record)
 }
 
 pub(super) struct RoomRecord {
@@ -233,6 +238,7 @@ pub(super) fn open(items: &Items, choices: Choices, stamp: Option<Stamp>) -> Ope
     let mut here: BTreeMap<String, (u16, InForce, u32)> = BTreeMap::new();
     let mut beyond = Vec::new();
     let mut anything = false;
+    let mut found = 0;
     for (item, bytes) in items {
         let Item::Room(place) = *item else { continue };
         if u32::from(place) >= places {
@@ -243,7 +249,11 @@ pub(super) fn open(items: &Items, choices: Choices, stamp: Option<Stamp>) -> Ope
             continue;
         };
         anything = true;
+        found += u32::from(record.room.is_some());
         match record.room {
+            Some(_) if device.as_ref().is_some_and(|device| u32::from(place) >= device.places) => {
+                damaged = true;
+            }
             Some((id, in_force)) if place >= choices.places => beyond.push((id, in_force)),
             Some((id, in_force)) => {
                 // One room at two places: neither is to be believed. (At three, nobody can say which one is.)
@@ -256,17 +266,26 @@ pub(super) fn open(items: &Items, choices: Choices, stamp: Option<Stamp>) -> Ope
             None => {}
         }
     }
+    if choices.keeps_sessions {
+        anything |= items.keys().any(|item| matches!(item, Item::Session(place) if *place < choices.places));
+    }
     damaged |= device.is_none() && anything;
+    // Those that only rooms were stored after do not come back.
+    let may_come_back =
+        device.as_ref().is_some_and(|device| device.sessions_stored) && choices.keeps_sessions;
     let device = device.unwrap_or(DeviceRecord {
         incomplete: Some(Cause::StateUnknown),
+        sessions_stored: false,
         places: 0,
         generation: 0,
         epoch: 0,
+        rooms: 0,
     });
+    damaged |= found < device.rooms;
 
     let mut sessions = BTreeMap::new();
     let mut void = false;
-    for (id, (place, _, made)) in here.iter().filter(|_| choices.keeps_sessions) {
+    for (id, (place, _, made)) in here.iter().filter(|_| may_come_back) {
         let Some(bytes) = items.get(&Item::Session(*place)) else { continue };
         match session(bytes, *place, id, *made, &device, stamp) {
             Session::None => {}
