@@ -133,7 +133,7 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
         }
         // B3: none comes back from before a time in which none was stored.
         findings.void = self.stored.is_some_and(|stored| stored.sessions_stored != P::SESSIONS);
-        if !findings.damaged && !findings.void {
+        if !findings.damaged {
             self.load_sessions(now, stamp, &mut findings)?;
         }
         if findings.damaged {
@@ -213,11 +213,17 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
         if !P::SESSIONS {
             return Ok(());
         }
+        let all_void = findings.void;
         for slot in self.rooms.slots() {
             if !self.rooms.is_used(slot) {
                 continue;
             }
-            match self.load_session(slot, now, stamp) {
+            let found = if all_void {
+                self.persistence.session_header(slot).map(|_void| Found::Nothing)
+            } else {
+                self.load_session(slot, now, stamp)
+            };
+            match found {
                 Ok(Found::Nothing) => {}
                 Ok(Found::Void) => findings.void = true,
                 Err(LoadError::Damaged) => findings.damaged = true,

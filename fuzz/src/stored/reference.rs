@@ -285,8 +285,12 @@ pub(super) fn open(items: &Items, choices: Choices, stamp: Option<Stamp>) -> Ope
 
     let mut sessions = BTreeMap::new();
     let mut void = false;
-    for (id, (place, _, made)) in here.iter().filter(|_| may_come_back) {
+    for (id, (place, _, made)) in here.iter().filter(|_| choices.keeps_sessions) {
         let Some(bytes) = items.get(&Item::Session(*place)) else { continue };
+        if !may_come_back {
+            damaged |= session_header(bytes, *place).is_none();
+            continue;
+        }
         match session(bytes, *place, id, *made, &device, stamp) {
             Session::None => {}
             Session::Void => void = true,
