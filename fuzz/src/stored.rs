@@ -4,7 +4,7 @@
 //! Every byte of an input means something, and letters mean what they stand for, so that a seed can be read. The first one
 //! chooses what it is about:
 //!
-//! - `d` or `r`: a record. A [`Fix`], the place (`r` only), and the record's bytes.
+//! - `d` or `r`: a record. A `Fix`, the place (`r` only), and the record's bytes.
 //! - anything else: a life. `s`essions or only `r`ooms are stored, in `m`emory or on `f`lash, so many messages ahead (`1` to
 //!   `9`). Then come steps, each a letter of `LIFE`, which happen to a device, or of `DAMAGE`, which happen to what it has
 //!   stored, without it knowing. After those, and in the end, the device comes back.

@@ -1,7 +1,7 @@
 //! `pawl-sim trace`: drives the real core with a written trace, a line an operation, and prints what it decides.
 //!
 //! The [lines](line) are JSON objects. What is kept here is only what a trace needs around the core: the device's clock,
-//! which can step back and stand still, [what outlives a restart](outlives), and the numbers of each room's sessions. There
+//! which can step back and stand still, what outlives a restart, and the numbers of each room's sessions. There
 //! is no cryptography but that of the store: a session is a ratchet index.
 
 mod clock;
