@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use pawl_core::flash::FlashStore;
-use pawl_core::record::RoomRecord;
+use pawl_core::record::{DEVICE_RECORD_LENGTH, DeviceRecord, RoomRecord};
 use pawl_core::session::{OutboundSession, SESSION_ID_LENGTH, SESSION_KEY_LENGTH, StorableSession};
 use pawl_core::store::{Item, Store};
 use pawl_core::{CiphertextTooLong, RoomId, VodozemacSession};
@@ -397,7 +397,8 @@ fn a_session_whose_age_cannot_be_known_any_more_is_one_that_should_have_been_rep
     assert_raises(&run(&set, RtcSetSilently), ViolationKind::SessionSurvivedRotationEvent);
 }
 
-/// While the kiosk is off, the record of the lobby is replaced by one that says that its place is free.
+/// While the kiosk is off, the record of the lobby is replaced by one that says that its place is free, and the device's by
+/// one that knows of one room less.
 struct RoomForgotten;
 
 impl Parts for RoomForgotten {
@@ -415,6 +416,11 @@ impl Parts for RoomForgotten {
                 store.store(Item::Room(place), &free.to_bytes(place)).unwrap();
             }
         }
+        let mut bytes = [0; DEVICE_RECORD_LENGTH];
+        store.load(Item::Device, &mut bytes).unwrap();
+        let device = DeviceRecord::from_bytes(&bytes).unwrap();
+        let device = DeviceRecord { rooms: device.rooms - 1, ..device };
+        store.store(Item::Device, &device.to_bytes()).unwrap();
     }
 
     sound!(sessions);
