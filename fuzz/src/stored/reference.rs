@@ -222,7 +222,7 @@ fn session(
     };
     let (mark, epoch) = (u32_at(&plain, 0), u32_at(&plain, 4));
     let (number, index) = (u64_at(&plain, USAGE), u32_at(&plain, USAGE + 8));
-    if index > mark || (epoch > device.epoch && epoch != u32::MAX) {
+    if index > mark || plain[28] > 1 || (epoch > device.epoch && epoch != u32::MAX) {
         return Session::Damaged;
     }
     Session::Back(number, index.into())
