@@ -285,7 +285,7 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
         self.save_with_places(places)
     }
 
-    /// B5: what is damaged is written over only when it is stored that it was.
+    /// B5, B6: what is damaged is written over only when it is stored that it was.
     fn start_over(&mut self) -> Result<(), OpenError> {
         self.generation = self.generation.max(self.latest_generation()?);
         self.incomplete = Some(BlockReason::StoreDamaged);
