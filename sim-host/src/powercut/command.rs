@@ -27,7 +27,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 1)]
     cuts_every: u64,
     /// After every so many cuts, cut again at every step of what follows; 0 for never
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 500)]
     second_cuts_every: u64,
     /// Threads to work with; one for each core where it is not said
     #[arg(long, value_name = "N")]
@@ -45,9 +45,9 @@ const HELP: &str =
 them once, the device restarts, and everything that it then sends is judged.
 
 Examples:
-  pawl-sim powercut                                   every operation once, a minute or two
+  pawl-sim powercut                                   every operation there is
   pawl-sim powercut --acts 2000 --seed 7              a long life
-  pawl-sim powercut --second-cuts-every 1             a second cut after every first: hours
+  pawl-sim powercut --second-cuts-every 1             second cuts after every first one
 
 Exit status: 0 all is well, 1 there was a violation, 2 wrong use or a file that cannot be written.";
 
