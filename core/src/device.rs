@@ -582,7 +582,10 @@ impl<S, P: Persistence<S>> Device<'_, S, P> {
 
     /// Stores the device's record if it is not what is stored (B1).
     pub(crate) fn save(&mut self) -> Result<(), StoreError> {
-        let record = self.record();
+        self.save_record(self.record())
+    }
+
+    pub(crate) fn save_record(&mut self, record: DeviceRecord) -> Result<(), StoreError> {
         if P::STORES && self.stored != Some(record) {
             self.stored = None; // whatever came of it, should it fail
             self.persistence.store(Item::Device, &record.to_bytes())?;

@@ -30,27 +30,49 @@ pub(crate) mod sealed_trait {
         /// Whether sessions are, given a stamp.
         const SESSIONS: bool;
 
-        /// The clock that outlives restarts, if there is one and it can be read.
-        fn stamp(&mut self) -> Option<Stamp>;
-        /// R of B2.
-        fn reservation(&self) -> u32;
         fn load(&mut self, item: Item, buffer: &mut [u8]) -> Result<Option<usize>, StoreError>;
         fn store(&mut self, item: Item, bytes: &[u8]) -> Result<(), StoreError>;
+
+        // What follows is about sessions. As it stands here, none is ever stored.
+
+        /// Whether a sealed session fits the buffer for it.
+        fn has_room_for_sessions(&self) -> bool {
+            true
+        }
+
+        /// The clock that outlives restarts, if there is one and it can be read.
+        fn stamp(&mut self) -> Option<Stamp> {
+            None
+        }
+
+        /// R of B2.
+        fn reservation(&self) -> u32 {
+            0
+        }
+
         /// Stores a session, advanced to `index`; as it stands where that is `None`.
         #[expect(private_interfaces, reason = "nobody outside implements or calls it")]
         fn store_session(
             &mut self,
-            session: &S,
-            index: Option<u32>,
-            usage: &SealedUsage,
-            binding: &Binding<'_>,
-        ) -> Result<(), StoreError>;
+            _session: &S,
+            _index: Option<u32>,
+            _usage: &SealedUsage,
+            _binding: &Binding<'_>,
+        ) -> Result<(), StoreError> {
+            Ok(())
+        }
+
         /// Which session is stored at a place; an error when what is there does not check out.
         #[expect(private_interfaces, reason = "nobody outside implements or calls it")]
-        fn session_header(&mut self, place: u16) -> Result<Option<SealedHeader>, super::LoadError>;
+        fn session_header(&mut self, _place: u16) -> Result<Option<SealedHeader>, super::LoadError> {
+            Ok(None)
+        }
+
         /// The session that is stored at the place of `binding`; an error when it is not that one.
         #[expect(private_interfaces, reason = "nobody outside implements or calls it")]
-        fn load_session(&mut self, binding: &Binding<'_>) -> Result<(SealedUsage, S), super::LoadError>;
+        fn load_session(&mut self, _binding: &Binding<'_>) -> Result<(SealedUsage, S), super::LoadError> {
+            Err(super::LoadError::Damaged)
+        }
     }
 }
 
@@ -84,18 +106,9 @@ impl From<RecordError> for LoadError {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NothingStored;
 
-#[expect(private_interfaces, reason = "nobody outside calls it")]
 impl<S> Keeps<S> for NothingStored {
     const STORES: bool = false;
     const SESSIONS: bool = false;
-
-    fn stamp(&mut self) -> Option<Stamp> {
-        None
-    }
-
-    fn reservation(&self) -> u32 {
-        0
-    }
 
     fn load(&mut self, _: Item, _: &mut [u8]) -> Result<Option<usize>, StoreError> {
         Ok(None)
@@ -103,24 +116,6 @@ impl<S> Keeps<S> for NothingStored {
 
     fn store(&mut self, _: Item, _: &[u8]) -> Result<(), StoreError> {
         Ok(())
-    }
-
-    fn store_session(
-        &mut self,
-        _: &S,
-        _: Option<u32>,
-        _: &SealedUsage,
-        _: &Binding<'_>,
-    ) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    fn session_header(&mut self, _: u16) -> Result<Option<SealedHeader>, LoadError> {
-        Ok(None)
-    }
-
-    fn load_session(&mut self, _: &Binding<'_>) -> Result<(SealedUsage, S), LoadError> {
-        Err(LoadError::Damaged)
     }
 }
 
@@ -143,18 +138,9 @@ impl<T: Store> RoomsStored<T> {
     }
 }
 
-#[expect(private_interfaces, reason = "nobody outside calls it")]
 impl<S, T: Store> Keeps<S> for RoomsStored<T> {
     const STORES: bool = true;
     const SESSIONS: bool = false;
-
-    fn stamp(&mut self) -> Option<Stamp> {
-        None
-    }
-
-    fn reservation(&self) -> u32 {
-        0
-    }
 
     fn load(&mut self, item: Item, buffer: &mut [u8]) -> Result<Option<usize>, StoreError> {
         self.store.load(item, buffer)
@@ -162,24 +148,6 @@ impl<S, T: Store> Keeps<S> for RoomsStored<T> {
 
     fn store(&mut self, item: Item, bytes: &[u8]) -> Result<(), StoreError> {
         self.store.store(item, bytes)
-    }
-
-    fn store_session(
-        &mut self,
-        _: &S,
-        _: Option<u32>,
-        _: &SealedUsage,
-        _: &Binding<'_>,
-    ) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    fn session_header(&mut self, _: u16) -> Result<Option<SealedHeader>, LoadError> {
-        Ok(None)
-    }
-
-    fn load_session(&mut self, _: &Binding<'_>) -> Result<(SealedUsage, S), LoadError> {
-        Err(LoadError::Damaged)
     }
 }
 
@@ -203,7 +171,7 @@ pub const DEFAULT_RESERVATION: NonZeroU32 = NonZeroU32::new(16).unwrap();
 ///
 /// `T` is the store, `C` the clock that goes on while the device is off, `G` a cryptographic random number generator.
 pub struct SessionsStored<'b, T, C, G> {
-    rooms: RoomsStored<T>,
+    store: T,
     key: StoreKey,
     clock: C,
     random: G,
@@ -216,7 +184,7 @@ impl<'b, T: Store, C: StampClock, G: TryCryptoRng> SessionsStored<'b, T, C, G> {
     /// [`sealed_length`] bytes, and is wiped after each use.
     pub const fn new(store: T, key: StoreKey, clock: C, random: G, buffer: &'b mut [u8]) -> Self {
         let reservation = DEFAULT_RESERVATION.get();
-        SessionsStored { rooms: RoomsStored::new(store), key, clock, random, reservation, buffer }
+        SessionsStored { store, key, clock, random, reservation, buffer }
     }
 
     /// Stores sessions this many messages ahead, but never more than a quarter of a room's limit (B2). More spares the
@@ -229,7 +197,7 @@ impl<'b, T: Store, C: StampClock, G: TryCryptoRng> SessionsStored<'b, T, C, G> {
 
     /// The store, for its own errors and figures.
     pub fn store(&mut self) -> &mut T {
-        &mut self.rooms.store
+        &mut self.store
     }
 
     /// The clock.
@@ -249,6 +217,10 @@ impl<S: StorableSession, T: Store, C: StampClock, G: TryCryptoRng> Keeps<S> for 
     const STORES: bool = true;
     const SESSIONS: bool = true;
 
+    fn has_room_for_sessions(&self) -> bool {
+        self.buffer.len() >= sealed_length::<S>()
+    }
+
     fn stamp(&mut self) -> Option<Stamp> {
         self.clock.stamp()
     }
@@ -258,11 +230,11 @@ impl<S: StorableSession, T: Store, C: StampClock, G: TryCryptoRng> Keeps<S> for 
     }
 
     fn load(&mut self, item: Item, buffer: &mut [u8]) -> Result<Option<usize>, StoreError> {
-        self.rooms.store.load(item, buffer)
+        self.store.load(item, buffer)
     }
 
     fn store(&mut self, item: Item, bytes: &[u8]) -> Result<(), StoreError> {
-        self.rooms.store.store(item, bytes)
+        self.store.store(item, bytes)
     }
 
     fn store_session(
@@ -275,13 +247,13 @@ impl<S: StorableSession, T: Store, C: StampClock, G: TryCryptoRng> Keeps<S> for 
         let index = index.unwrap_or_else(|| session.message_index());
         let length = sealed::seal(session, index, usage, binding, &self.key, &mut self.random, self.buffer)?;
         let bytes = self.buffer.get(..length).ok_or(StoreError::Sealing)?;
-        let stored = self.rooms.store.store(Item::Session(binding.place), bytes);
+        let stored = self.store.store(Item::Session(binding.place), bytes);
         self.buffer.zeroize();
         stored
     }
 
     fn session_header(&mut self, place: u16) -> Result<Option<SealedHeader>, LoadError> {
-        match self.rooms.store.load(Item::Session(place), self.buffer)? {
+        match self.store.load(Item::Session(place), self.buffer)? {
             None => Ok(None),
             Some(length) => {
                 let bytes = self.buffer.get(..length).ok_or(LoadError::Damaged)?;
@@ -291,7 +263,7 @@ impl<S: StorableSession, T: Store, C: StampClock, G: TryCryptoRng> Keeps<S> for 
     }
 
     fn load_session(&mut self, binding: &Binding<'_>) -> Result<(SealedUsage, S), LoadError> {
-        let length = self.rooms.store.load(Item::Session(binding.place), self.buffer)?;
+        let length = self.store.load(Item::Session(binding.place), self.buffer)?;
         let sealed = length.and_then(|length| self.buffer.get_mut(..length)).ok_or(LoadError::Damaged)?;
         sealed::unseal(sealed, binding, &self.key).ok_or(LoadError::Damaged)
     }

@@ -27,6 +27,8 @@ pub enum OpenError {
     Clock(ClockError),
     /// The store could not be read or written. That its items are damaged is no such error.
     Store(StoreError),
+    /// The buffer for sealed sessions is shorter than [`sealed_length`](crate::sealed_length).
+    BufferTooShort,
 }
 
 impl From<ClockError> for OpenError {
@@ -46,6 +48,7 @@ impl core::fmt::Display for OpenError {
         match self {
             OpenError::Clock(error) => error.fmt(f),
             OpenError::Store(error) => error.fmt(f),
+            OpenError::BufferTooShort => f.write_str("the buffer for sealed sessions is too short"),
         }
     }
 }
@@ -64,7 +67,7 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
     /// has turned out to be unknown, and writes over what was damaged.
     ///
     /// # Errors
-    /// The clock could not be read, or the store not be read or written.
+    /// The clock could not be read, the store not be read or written, or the buffer for sealed sessions is too short.
     pub fn open<C>(
         places: &'a mut [RoomPlace<S>],
         config: Config,
@@ -98,6 +101,9 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
         mut persistence: P,
         read: impl Fn(&mut Timeline) -> Result<Now, ClockError>,
     ) -> Result<Self, OpenError> {
+        if !persistence.has_room_for_sessions() {
+            return Err(OpenError::BufferTooShort); // every session would look damaged
+        }
         let mut bytes = [0; DEVICE_RECORD_LENGTH];
         let stored = load(&mut persistence, Item::Device, &mut bytes)?;
         let record = stored.map(|stored| stored.and_then(|bytes| Ok(DeviceRecord::from_bytes(bytes)?)));
@@ -127,7 +133,7 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
         self.load_rooms(&mut findings)?;
         match self.stored {
             // The device's record is stored before any other.
-            None => findings.damaged |= findings.anything || self.has_sealed_sessions()?,
+            None => findings.damaged |= findings.anything || self.latest_generation()?.is_some(),
             // It says that there are so many rooms when they are all stored.
             Some(stored) => findings.damaged |= findings.rooms < stored.rooms,
         }
@@ -140,7 +146,6 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
             return self.start_over();
         }
         if findings.void {
-            self.generation = self.generation.max(self.latest_generation()?);
             self.discard_sessions()?;
         }
         if findings.surplus {
@@ -280,14 +285,14 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
                 room.set_unsaved(false);
             }
         }
-        self.generation = self.generation.saturating_add(1);
+        let latest = self.latest_generation()?.unwrap_or_default().max(self.generation);
+        self.generation = latest.saturating_add(1);
         let places = self.stored_places().max(self.rooms.capacity());
-        self.save_with_places(places)
+        Ok(self.save_with_places(places)?)
     }
 
     /// B5, B6: what is damaged is written over only when it is stored that it was.
     fn start_over(&mut self) -> Result<(), OpenError> {
-        self.generation = self.generation.max(self.latest_generation()?);
         self.incomplete = Some(BlockReason::StoreDamaged);
         self.discard_sessions()?;
         for slot in (0..=u16::MAX).take(self.stored_places()) {
@@ -306,25 +311,14 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
         Ok(self.save()?)
     }
 
-    /// Whether any session is stored.
-    fn has_sealed_sessions(&mut self) -> Result<bool, OpenError> {
+    /// The latest generation of any session that is stored; `None` when none is, not even a damaged one.
+    fn latest_generation(&mut self) -> Result<Option<u32>, OpenError> {
+        let mut latest = None;
         for slot in self.rooms.slots() {
             match self.persistence.session_header(slot) {
                 Ok(None) => {}
-                Ok(Some(_)) | Err(LoadError::Damaged) => return Ok(true),
-                Err(LoadError::Store(error)) => return Err(error.into()),
-            }
-        }
-        Ok(false)
-    }
-
-    /// The latest generation of any session that is stored.
-    fn latest_generation(&mut self) -> Result<u32, OpenError> {
-        let mut latest = 0;
-        for slot in self.rooms.slots() {
-            match self.persistence.session_header(slot) {
-                Ok(Some(header)) => latest = latest.max(header.generation),
-                Ok(None) | Err(LoadError::Damaged) => {}
+                Ok(Some(header)) => latest = latest.max(Some(header.generation)),
+                Err(LoadError::Damaged) => latest = latest.max(Some(0)),
                 Err(LoadError::Store(error)) => return Err(error.into()),
             }
         }
@@ -361,14 +355,10 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
         Ok(())
     }
 
-    fn save_with_places(&mut self, places: usize) -> Result<(), OpenError> {
-        let record = DeviceRecord { places: u32::try_from(places).unwrap_or(u32::MAX), ..self.record() };
-        if self.stored != Some(record) {
-            self.stored = None; // whatever came of it, should it fail
-            self.persistence.store(Item::Device, &record.to_bytes())?;
-            self.stored = Some(record);
-        }
-        Ok(())
+    /// Stores the device's record while there may be more places in the store than in the table.
+    fn save_with_places(&mut self, places: usize) -> Result<(), StoreError> {
+        let places = u32::try_from(places).unwrap_or(u32::MAX);
+        self.save_record(DeviceRecord { places, ..self.record() })
     }
 }
 

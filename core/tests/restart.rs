@@ -836,6 +836,19 @@ fn a_record_beyond_the_table_is_not_believed_when_the_table_grows() {
     assert!(!device.is_known_encrypted(OTHER_ROOM));
 }
 
+#[test]
+fn a_buffer_too_short_for_sealed_sessions_is_an_error_and_no_damage() {
+    // B5: nothing is written over
+    let mut world = after(3, 100);
+    world.buffer.pop();
+    let before = world.outside.memory.copy();
+    assert_eq!(world.try_boot().0.err(), Some(OpenError::BufferTooShort));
+    assert_eq!(world.outside.memory.copy(), before);
+    world.buffer.push(0);
+    let (mut device, outside) = world.boot();
+    assert_eq!(send(&mut device, &outside.clock, ROOM), goes_on(16));
+}
+
 // B1: a store that fails
 
 #[test]
