@@ -6,6 +6,8 @@
 //! enough ([`TickRate::longest_read_interval_ms`]). The timeline never goes back; when the clock did, what is known about ages
 //! is void, and an epoch that sessions remember says so (C3).
 
+use core::num::{NonZeroU32, NonZeroU64};
+
 use embedded_time::Clock;
 
 use crate::store::StoreError;
@@ -107,8 +109,8 @@ pub(crate) const NO_EPOCH: u32 = u32::MAX;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TickRate {
     /// A tick is `numerator / denominator` milliseconds, in lowest terms.
-    numerator: u64,
-    denominator: u64,
+    numerator: u32,
+    denominator: NonZeroU32,
     /// Whether the counter has 32 bits, and so wraps in a device's life.
     wraps: bool,
 }
@@ -120,29 +122,31 @@ impl TickRate {
     /// A counter of 32 or 64 bits with so many ticks a second; `None` when that is 0.
     #[must_use]
     pub const fn new(ticks_per_second: u32, width: CounterWidth) -> Option<Self> {
-        Self::in_lowest_terms(1_000, ticks_per_second as u64, matches!(width, CounterWidth::Bits32))
+        Self::in_lowest_terms(1_000, ticks_per_second, matches!(width, CounterWidth::Bits32))
     }
 
     /// The rate of a clock.
     const fn of<C: Clock>() -> Self {
         let numerator = *C::SCALING_FACTOR.numerator() as u64 * 1_000;
-        let denominator = *C::SCALING_FACTOR.denominator() as u64;
+        let denominator = *C::SCALING_FACTOR.denominator();
         match Self::in_lowest_terms(numerator, denominator, size_of::<C::T>() < size_of::<u64>()) {
             Some(rate) => rate,
-            None => panic!("a clock's SCALING_FACTOR is 0 or too odd a fraction"), // when it is compiled
+            None => panic!("a clock's SCALING_FACTOR is 0, or its tick longer than 49 days"), // when it is compiled
         }
     }
 
-    const fn in_lowest_terms(numerator: u64, denominator: u64, wraps: bool) -> Option<Self> {
+    #[expect(clippy::cast_possible_truncation, reason = "divisors of what fits, or seen to fit")]
+    const fn in_lowest_terms(numerator: u64, denominator: u32, wraps: bool) -> Option<Self> {
         if numerator == 0 || denominator == 0 {
             return None;
         }
-        let divisor = greatest_common_divisor(numerator, denominator);
-        let (numerator, denominator) = (numerator / divisor, denominator / divisor);
-        // So that what is left over after whole milliseconds fits 64 bits when it is added up.
-        match (numerator + 1).checked_mul(denominator) {
-            Some(_) => Some(TickRate { numerator, denominator, wraps }),
-            None => None,
+        let divisor = greatest_common_divisor(numerator, denominator as u64);
+        let numerator = numerator / divisor;
+        match NonZeroU32::new((denominator as u64 / divisor) as u32) {
+            Some(denominator) if numerator <= u32::MAX as u64 => {
+                Some(TickRate { numerator: numerator as u32, denominator, wraps })
+            }
+            _ => None,
         }
     }
 
@@ -152,7 +156,7 @@ impl TickRate {
     pub const fn longest_read_interval_ms(&self) -> Option<u64> {
         if self.wraps {
             // An interval of `n` ticks can be seen as `n + 1`, and half the range is already a step back.
-            Some((HALF_RANGE - 2).saturating_mul(self.numerator) / self.denominator)
+            Some((HALF_RANGE - 2) * self.numerator as u64 / self.denominator.get() as u64)
         } else {
             None
         }
@@ -194,32 +198,46 @@ pub const fn longest_read_interval_ms<C: Clock>() -> Option<u64> {
 }
 
 /// Milliseconds since the first reading, carried on from one reading of the clock to the next.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Timeline {
     /// The clock's last reading, in ticks.
     last_ticks: Option<u64>,
-    /// The beginning of the last reading's tick.
-    ms: u64,
-    /// What the ticks so far amount to beyond `ms`, in 1/`DENOMINATOR` of a millisecond: no fraction is lost (C2).
-    fraction: u64,
-    epoch: u32,
+    /// The last reading.
+    now: Now,
+    /// What the ticks so far amount to beyond `ms`, in parts of a millisecond by the rate's denominator: no fraction is lost (C2).
+    fraction: u32,
+}
+
+impl Default for Timeline {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Timeline {
     /// A timeline that begins with the first reading.
     #[must_use]
     pub const fn new() -> Self {
-        Timeline { last_ticks: None, ms: 0, fraction: 0, epoch: 0 }
+        Self::beginning_at(0, 0)
     }
 
     /// A timeline after a restart, in the epoch in which it was before.
     pub(crate) const fn after_restart(epoch: u32) -> Self {
-        Timeline { last_ticks: None, ms: RESTART_MS, fraction: 0, epoch }
+        Self::beginning_at(RESTART_MS, epoch)
+    }
+
+    const fn beginning_at(ms: u64, epoch: u32) -> Self {
+        Timeline { last_ticks: None, now: Now { tick_begin_ms: ms, tick_end_ms: ms, epoch }, fraction: 0 }
+    }
+
+    /// The moment of the last reading.
+    pub(crate) const fn now(&self) -> Now {
+        self.now
     }
 
     /// The moment of the last reading, as far as it is known without one: that of the beginning of its tick.
     pub(crate) const fn last_read(&self) -> Now {
-        Now { tick_begin_ms: self.ms, tick_end_ms: self.ms, epoch: self.epoch }
+        Now { tick_end_ms: self.now.tick_begin_ms, ..self.now }
     }
 
     /// Reads the clock and carries the timeline on to it: the one way by which time comes in (C1), [`slept`](Self::slept) apart.
@@ -232,9 +250,20 @@ impl Timeline {
         C: Clock,
         u64: From<C::T>,
     {
+        self.follow(clock)?;
+        Ok(self.now)
+    }
+
+    /// As [`read`](Self::read); the moment is then [`now`](Self::now).
+    #[inline]
+    pub(crate) fn follow<C>(&mut self, clock: &C) -> Result<(), ClockError>
+    where
+        C: Clock,
+        u64: From<C::T>,
+    {
         let instant = clock.try_now().map_err(|_| ClockError::Unreadable)?;
         let ticks = u64::from(instant.duration_since_epoch().integer());
-        self.carry_on(ticks, const { TickRate::of::<C>() })
+        self.carry_on_to(ticks, const { TickRate::of::<C>() })
     }
 
     /// Carries the timeline on to a reading of a counter that is not an [`embedded_time::Clock`]. All readings are of
@@ -242,14 +271,20 @@ impl Timeline {
     ///
     /// # Errors
     /// [`ClockError::Exhausted`]; nothing changes then.
-    #[inline]
     pub fn carry_on(&mut self, ticks: u64, rate: TickRate) -> Result<Now, ClockError> {
+        self.carry_on_to(ticks, rate)?;
+        Ok(self.now)
+    }
+
+    #[inline(always)] // where the rate is known when the program is compiled, little is left of this
+    fn carry_on_to(&mut self, ticks: u64, rate: TickRate) -> Result<(), ClockError> {
         match self.last_ticks.map_or(Some(0), |last| rate.ticks_between(last, ticks)) {
             Some(elapsed) => self.advance(elapsed, rate)?,
             None => self.forget_ages()?,
         }
         self.last_ticks = Some(ticks);
-        Ok(Now { tick_begin_ms: self.ms, tick_end_ms: self.tick_end_ms(rate), epoch: self.epoch })
+        self.now.tick_end_ms = self.tick_end_ms(rate);
+        Ok(())
     }
 
     /// Takes account of time that the clock did not show (C5).
@@ -265,44 +300,56 @@ impl Timeline {
 
     /// One write makes the age of every live session unknown, for good (C3).
     fn forget_ages(&mut self) -> Result<(), ClockError> {
-        let next = self.epoch.saturating_add(1);
+        let next = self.now.epoch.saturating_add(1);
         if next == NO_EPOCH {
             return Err(ClockError::Exhausted);
         }
-        self.epoch = next;
+        self.now.epoch = next;
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)] // as `carry_on_to`
     fn advance(&mut self, ticks: u64, rate: TickRate) -> Result<(), ClockError> {
         let TickRate { numerator, denominator, .. } = rate;
-        // No denominator is 0, and the remainder does not overflow, by the check in `TickRate`; `whole` does only
-        // where the timeline itself does.
-        let remainder = ticks.checked_rem(denominator).unwrap_or_default();
-        let part = remainder.saturating_mul(numerator).saturating_add(self.fraction);
-        let whole = ticks.checked_div(denominator).unwrap_or_default().saturating_mul(numerator);
-        self.add_ms(whole.saturating_add(part.checked_div(denominator).unwrap_or_default()))?;
-        self.fraction = part.checked_rem(denominator).unwrap_or_default();
+        let (whole, rest) = divide(ticks, denominator);
+        let part = u64::from(rest) * u64::from(numerator) + u64::from(self.fraction); // below numerator × denominator
+        let (more, fraction) = divide(part, denominator);
+        self.add_ms(whole.saturating_mul(u64::from(numerator)).saturating_add(more))?;
+        self.fraction = fraction;
         Ok(())
     }
 
     /// A step that nobody can have lived through, or that 64 bits cannot hold, is a fault of the clock: it makes ages
     /// unknown and adds nothing. At its end the timeline would stand still, and no session would grow old any more.
-    #[inline]
+    #[inline(always)] // as `carry_on_to`
     fn add_ms(&mut self, ms: u64) -> Result<(), ClockError> {
-        match self.ms.checked_add(ms) {
-            Some(sum) if ms < LONGEST_STEP_MS => self.ms = sum,
+        match self.now.tick_begin_ms.checked_add(ms) {
+            Some(sum) if ms < LONGEST_STEP_MS => self.now.tick_begin_ms = sum,
             _ => self.forget_ages()?,
         }
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)] // as `carry_on_to`
     fn tick_end_ms(&self, TickRate { numerator, denominator, .. }: TickRate) -> u64 {
-        if numerator <= denominator {
-            return self.ms; // C2: only a tick longer than a millisecond runs to its end
+        if numerator <= denominator.get() {
+            return self.now.tick_begin_ms; // C2: only a tick longer than a millisecond runs to its end
         }
-        let to_end = numerator.saturating_add(self.fraction).saturating_add(denominator.saturating_sub(1));
-        self.ms.saturating_add(to_end.checked_div(denominator).unwrap_or_default())
+        let to_end = u64::from(numerator) + u64::from(self.fraction) + u64::from(denominator.get() - 1);
+        self.now.tick_begin_ms.saturating_add(divide(to_end, denominator).0)
+    }
+}
+
+/// Quotient and remainder. Between two readings there is seldom more than 32 bits can hold, and those a Cortex-M4 divides in
+/// one instruction, 64 bits in some two hundred.
+#[inline(always)] // as `Timeline::carry_on_to`
+#[expect(clippy::cast_possible_truncation, reason = "a remainder is below its divisor")]
+fn divide(dividend: u64, divisor: NonZeroU32) -> (u64, u32) {
+    match u32::try_from(dividend) {
+        Ok(short) => (u64::from(short / divisor), short % divisor),
+        Err(_) => {
+            let divisor = NonZeroU64::from(divisor);
+            (dividend / divisor, (dividend % divisor) as u32)
+        }
     }
 }

@@ -10,7 +10,7 @@
 use embedded_time::Clock;
 use zeroize::Zeroize;
 
-use crate::clock::{Now, Sleep, TickRate, TimeError, Timeline};
+use crate::clock::{Sleep, TickRate, TimeError, Timeline};
 use crate::event::{self, WriteError};
 use crate::membership::{Membership, PreviousMembership, is_departure, shares_history};
 use crate::persistence::{NothingStored, Persistence};
@@ -227,7 +227,7 @@ impl<'a, S> Device<'a, S> {
     }
 }
 
-impl<S, P: Persistence<S>> Device<'_, S, P> {
+impl<'b, S, P: Persistence<S>> Device<'b, S, P> {
     /// Takes an `m.room.encryption` state event with an empty state key. Whatever its content, the room is encrypted
     /// from now on, for ever (S1). Reading costs time linear in the content, at most 65,536 bytes of it.
     ///
@@ -434,13 +434,14 @@ impl<S, P: Persistence<S>> Device<'_, S, P> {
     /// # Errors
     /// The clock could not be read, or [`ClockError::Exhausted`](crate::clock::ClockError::Exhausted): nothing is sent,
     /// nothing has changed (C4). Or the store failed.
-    pub fn at<C>(&mut self, clock: &C) -> Result<Moment<'_, S, P>, TimeError>
+    #[inline(always)] // a reading of the clock and a borrow: returned, it would take longer than it does
+    pub fn at<C>(&mut self, clock: &C) -> Result<Moment<'_, 'b, S, P>, TimeError>
     where
         C: Clock,
         u64: From<C::T>,
     {
-        let now = self.timeline.read(clock)?;
-        self.moment(now)
+        self.timeline.follow(clock)?;
+        self.moment()
     }
 
     /// Reads the clock and does nothing else. A 32-bit clock has to be read at intervals shorter than
@@ -461,21 +462,24 @@ impl<S, P: Persistence<S>> Device<'_, S, P> {
     ///
     /// # Errors
     /// [`ClockError::Exhausted`](crate::clock::ClockError::Exhausted), or the store failed.
-    pub fn at_ticks(&mut self, ticks: u64, rate: TickRate) -> Result<Moment<'_, S, P>, TimeError> {
-        let now = self.timeline.carry_on(ticks, rate)?;
-        self.moment(now)
+    pub fn at_ticks(&mut self, ticks: u64, rate: TickRate) -> Result<Moment<'_, 'b, S, P>, TimeError> {
+        self.timeline.carry_on(ticks, rate)?;
+        self.moment()
     }
 
-    #[inline]
-    fn moment(&mut self, now: Now) -> Result<Moment<'_, S, P>, TimeError> {
+    #[inline(always)] // as `at`
+    fn moment(&mut self) -> Result<Moment<'_, 'b, S, P>, TimeError> {
         self.save_epoch()?;
-        let absent = match self.incomplete {
-            Some(cause) => Some(cause),                                              // T2
-            None if !self.config.plaintext => Some(BlockReason::PlaintextForbidden), // K6
-            None => None,
-        };
-        let (generation, rooms) = (self.generation, self.rooms.reborrow());
-        Ok(Moment { now, absent, generation, rooms, persistence: &mut self.persistence })
+        Ok(Moment(self))
+    }
+
+    /// What a message needs whose room is not in the table.
+    fn absent(&self) -> Decision<'_, S> {
+        match self.incomplete {
+            Some(cause) => Decision::Blocked(cause), // T2
+            None if !self.config.plaintext => Decision::Blocked(BlockReason::PlaintextForbidden), // K6
+            None => Decision::Plaintext(PlaintextPermit::new()), // T1
+        }
     }
 
     /// The settings in force in a room; `None` if it has none.
@@ -533,8 +537,8 @@ impl<S, P: Persistence<S>> Device<'_, S, P> {
         C: Clock,
         u64: From<C::T>,
     {
-        let now = self.timeline.read(clock)?;
-        self.shut_down_at(now)
+        self.timeline.follow(clock)?;
+        self.shut_down_now()
     }
 
     /// As [`shut_down`](Device::shut_down), with a reading as [`at_ticks`](Device::at_ticks) takes it.
@@ -542,11 +546,12 @@ impl<S, P: Persistence<S>> Device<'_, S, P> {
     /// # Errors
     /// As [`shut_down`](Device::shut_down).
     pub fn shut_down_at_ticks(&mut self, ticks: u64, rate: TickRate) -> Result<(), TimeError> {
-        let now = self.timeline.carry_on(ticks, rate)?;
-        self.shut_down_at(now)
+        self.timeline.carry_on(ticks, rate)?;
+        self.shut_down_now()
     }
 
-    fn shut_down_at(&mut self, now: Now) -> Result<(), TimeError> {
+    fn shut_down_now(&mut self) -> Result<(), TimeError> {
+        let now = self.timeline.now();
         if P::STORES {
             self.save()?;
         }
@@ -572,7 +577,7 @@ impl<S, P: Persistence<S>> Device<'_, S, P> {
             sessions_stored: P::SESSIONS,
             places: u32::try_from(self.rooms.capacity()).unwrap_or(u32::MAX), // at most 65,536
             generation: self.generation,
-            epoch: self.timeline.last_read().epoch,
+            epoch: self.timeline.now().epoch,
             rooms: match self.incomplete {
                 None => u32::try_from(self.rooms.used()).unwrap_or(u32::MAX), // at most 65,536
                 Some(_) => 0,
@@ -597,7 +602,7 @@ impl<S, P: Persistence<S>> Device<'_, S, P> {
     /// That all ages have become unknown outlives a restart, as sessions do (B3).
     #[inline]
     fn save_epoch(&mut self) -> Result<(), StoreError> {
-        let epoch = self.timeline.last_read().epoch;
+        let epoch = self.timeline.now().epoch;
         if P::SESSIONS && self.stored.is_none_or(|stored| stored.epoch != epoch) {
             self.save()?;
         }
@@ -635,21 +640,15 @@ impl<S: OutboundSession, P> Device<'_, S, P> {
 
 /// A reading of the clock, and the device at that moment.
 #[must_use]
-pub struct Moment<'a, S, P = NothingStored> {
-    now: Now,
-    /// What stands for a room that is not in the table: a reason why it is blocked, or plaintext.
-    absent: Option<BlockReason>,
-    generation: u32,
-    rooms: Rooms<'a, S>,
-    persistence: &'a mut P,
-}
+pub struct Moment<'a, 'b, S, P = NothingStored>(&'a mut Device<'b, S, P>);
 
-impl<'a, S, P: Persistence<S>> Moment<'a, S, P> {
+impl<'a, S, P: Persistence<S>> Moment<'a, '_, S, P> {
     /// In how many milliseconds the room's session is due to be replaced for its age alone, as
     /// [`rotation::expires_in_ms`](crate::rotation::expires_in_ms); `None` if it has no session, or no settings in force.
     #[must_use]
     pub fn expires_in_ms(&self, room_id: RoomId<'_>) -> Option<u64> {
-        self.rooms.get(self.rooms.find(room_id)?)?.expires_in_ms(self.now)
+        let Device { rooms, timeline, .. } = &*self.0;
+        rooms.get(rooms.find(room_id)?)?.expires_in_ms(timeline.now())
     }
 
     /// What the next message to a room needs (T1–T4). When that is a new session, `create` makes it; the old one is
@@ -666,21 +665,19 @@ impl<'a, S, P: Persistence<S>> Moment<'a, S, P> {
         room_id: RoomId<'_>,
         create: impl FnOnce() -> Result<S, E>,
     ) -> Result<Decision<'a, S>, DecideError<E>> {
-        let Some(slot) = self.rooms.find(room_id) else {
-            return Ok(match self.absent {
-                Some(reason) => Decision::Blocked(reason),           // T2
-                None => Decision::Plaintext(PlaintextPermit::new()), // T1
-            });
+        let Some(slot) = self.0.rooms.find(room_id) else {
+            return Ok(self.0.absent());
         };
-        match self.rooms.into_place(slot) {
-            Some(place) => place.decide(self.now, self.generation, self.persistence, create),
+        let Device { rooms, timeline, generation, persistence, .. } = self.0;
+        match rooms.reborrow().into_place(slot) {
+            Some(place) => place.decide(timeline.now(), *generation, persistence, create),
             None => Ok(Decision::Blocked(BlockReason::StateUnknown)), // every slot that is found has a place
         }
     }
 }
 
-impl<S, P> core::fmt::Debug for Moment<'_, S, P> {
+impl<S, P> core::fmt::Debug for Moment<'_, '_, S, P> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Moment").field("now", &self.now).finish_non_exhaustive()
+        f.debug_struct("Moment").field("now", &self.0.timeline.now()).finish_non_exhaustive()
     }
 }

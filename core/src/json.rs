@@ -5,6 +5,8 @@
 //! number of times, and keeps the kinds of the open brackets in one `u64`, so its stack use does not depend on the
 //! input. Nested values are checked and skipped, not handed out.
 
+use crate::bytes::compare;
+
 /// The longest content that is read, in bytes (P2). It is the size limit of a whole Matrix event.
 pub const MAX_LENGTH: usize = 65_536;
 
@@ -64,7 +66,7 @@ impl<'a> Text<'a> {
             let mut characters = Decoded { raw: self.raw };
             name.bytes().all(|byte| characters.next() == Some(u16::from(byte))) && characters.next().is_none()
         } else {
-            self.raw == name.as_bytes()
+            compare(self.raw, name.as_bytes()).is_eq()
         }
     }
 }
@@ -414,6 +416,9 @@ impl<'a> Input<'a> {
         let begin = self.rest;
         let mut escaped = false;
         loop {
+            let special = |&byte: &u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+            let plain = self.rest.iter().position(special).ok_or(JsonError::Syntax)?;
+            self.rest = self.rest.get(plain..).unwrap_or_default();
             let here = self.rest.len();
             match self.next_byte() {
                 Some(b'"') => {
@@ -424,8 +429,7 @@ impl<'a> Input<'a> {
                     escaped = true;
                     self.escape()?;
                 }
-                Some(0x20..) => {}
-                _ => return Err(JsonError::Syntax),
+                _ => return Err(JsonError::Syntax), // a control character
             }
         }
     }

@@ -46,6 +46,7 @@ pub mod manual {
     pub mod storage {}
 }
 
+mod bytes;
 pub mod clock;
 mod device;
 pub mod event;

@@ -15,7 +15,6 @@ use crate::room::{DecideError, Decision, Room};
 use crate::rooms::RoomId;
 use crate::rotation::PendingReasons;
 use crate::sealed::{Binding, SealedUsage, Stamp};
-use crate::settings::Settings;
 use crate::store::{Item, StoreError};
 
 /// When a session was made, by the clock that outlives restarts. Three words, so that it fits where eight bytes in a row
@@ -71,18 +70,17 @@ impl<'a, S> Place<'a, S> {
         persistence: &mut P,
         create: impl FnOnce() -> Result<S, E>,
     ) -> Result<Decision<'a, S>, DecideError<E>> {
-        let settings = match self.room.in_force() {
-            Ok(settings) => settings,
+        let started = match self.room.reason_to_rotate(now) {
+            Ok(started) => started,
             Err(reason) => return Ok(Decision::Blocked(reason)), // T2
         };
         if P::STORES {
             self.save(persistence)?; // after a failure: nothing is sent that a restart would know less of
         }
-        let started = self.room.reason_to_rotate(&settings, now);
         if started.is_some() {
             self.start_session(now, persistence, create)?;
         } else if P::SESSIONS && self.room.is_at_mark() {
-            self.reserve(now, generation, &settings, persistence)?;
+            self.reserve(now, generation, persistence)?;
         }
         Ok(self.room.decision(self.id, self.slot, started))
     }
@@ -122,9 +120,7 @@ impl<'a, S> Place<'a, S> {
     ) -> Result<(), StoreError> {
         if P::SESSIONS && self.room.must_be_stored_to_be_shared() {
             self.save(persistence)?;
-            if let Some(settings) = self.room.settings() {
-                self.reserve(now, generation, &settings, persistence)?;
-            }
+            self.reserve(now, generation, persistence)?;
         }
         self.room.set_shared();
         Ok(())
@@ -135,9 +131,11 @@ impl<'a, S> Place<'a, S> {
         &mut self,
         now: Now,
         generation: u32,
-        settings: &Settings,
         persistence: &mut P,
     ) -> Result<(), StoreError> {
+        let Some(settings) = self.room.settings() else {
+            return Ok(()); // without any no session goes on
+        };
         let limit = settings.rotation_period_msgs;
         let ahead = persistence.reservation().min((limit / 4).max(1));
         self.store_session(now, generation, persistence, |messages| {

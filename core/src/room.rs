@@ -526,23 +526,21 @@ impl<S> Room<S> {
     }
 
     /// Why the next message would start a new session (T3, T4); `None` if it would not.
+    ///
+    /// # Errors
+    /// There are no settings to go by (T2).
     #[inline]
-    pub(crate) fn reason_to_rotate(&self, settings: &Settings, now: Now) -> Option<RotationReason> {
-        match &self.outbound {
+    pub(crate) fn reason_to_rotate(&self, now: Now) -> Result<Option<RotationReason>, BlockReason> {
+        let settings = self.in_force.as_ref().map_err(|&reason| reason)?;
+        Ok(match &self.outbound {
             None => Some(RotationReason::NoSession), // T3
             Some(outbound) => reason_to_rotate(&outbound.usage(), settings, now),
-        }
+        })
     }
 
     /// When the session's age is up (T6); `None` without a session or settings.
     pub(crate) fn expires_in_ms(&self, now: Now) -> Option<u64> {
         Some(expires_in_ms(&self.outbound.as_ref()?.usage(), &self.settings()?, now))
-    }
-
-    /// The settings to go by for the next message, or why there is none (T2).
-    #[inline]
-    pub(crate) fn in_force(&self) -> Result<Settings, BlockReason> {
-        self.in_force
     }
 
     /// The number of the next session, if there is one more.

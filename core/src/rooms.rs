@@ -4,8 +4,10 @@
 //! search, so a server that chooses room IDs cannot make it slow. The code works on a slice and serves every capacity
 //! with one copy. It decides nothing: what a missing room means is for [`Device`](crate::Device).
 
+use core::cmp::Ordering;
 use core::ops::{Deref, DerefMut};
 
+use crate::bytes::compare;
 use crate::place::{CreationStamp, Place};
 use crate::room::Room;
 
@@ -238,8 +240,8 @@ impl<'a, S> Rooms<'a, S> {
     fn search(&self, id: RoomId<'_>) -> Result<usize, usize> {
         let used = self.places.get(..self.used).unwrap_or_default();
         used.binary_search_by(|place| match self.places.get(usize::from(place.entry)) {
-            Some(place) => place.id.as_bytes().cmp(id.0.as_bytes()),
-            None => core::cmp::Ordering::Greater, // no such slot is in the index
+            Some(place) => compare(place.id.as_bytes(), id.0.as_bytes()),
+            None => Ordering::Greater, // no such slot is in the index
         })
     }
 }

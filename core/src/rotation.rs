@@ -152,12 +152,16 @@ impl Usage {
     /// (C2), except in the tick in which the session was made: there it is 0 (T10), so that a period shorter than a
     /// tick cannot end a session before its first message.
     #[must_use]
+    #[inline]
     pub fn age_ms(&self, now: Now) -> Option<u64> {
         if self.epoch != now.epoch {
             return None;
         }
-        let end = if now.tick_begin_ms == self.created_ms { now.tick_begin_ms } else { now.tick_end_ms };
-        Some(end.saturating_sub(self.created_ms))
+        if now.tick_begin_ms <= self.created_ms {
+            return Some(0);
+        }
+        // Behind its beginning the tick has its end. Were it otherwise, the age would be enormous, and never too low.
+        Some(now.tick_end_ms.wrapping_sub(self.created_ms))
     }
 }
 
@@ -179,9 +183,10 @@ pub fn expires_in_ms(usage: &Usage, settings: &Settings, now: Now) -> u64 {
 /// The settings are those in force at this moment, so a limit that was tightened holds for the very next message
 /// and by itself replaces nothing (T7). A handful of comparisons; it reads no clock.
 #[must_use]
+#[inline(always)] // so that nothing is copied for it: it is asked for each message, and in one place
 pub fn reason_to_rotate(usage: &Usage, settings: &Settings, now: Now) -> Option<RotationReason> {
-    if let Some(reason) = usage.pending.first() {
-        return Some(reason); // T4
+    if usage.pending != PendingReasons::NONE {
+        return usage.pending.first(); // T4
     }
     let Some(age_ms) = usage.age_ms(now) else {
         return Some(RotationReason::AgeUnknown); // C3

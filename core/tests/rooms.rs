@@ -430,6 +430,24 @@ fn room_ids_that_differ_in_the_last_of_255_bytes_are_two_rooms() {
 }
 
 #[test]
+fn every_id_is_a_room_of_its_own_however_much_of_it_is_alike() {
+    // K1: all IDs of up to eight letters of two
+    let ids: Vec<String> = (0..9_u32)
+        .flat_map(|length| (0..1_u32 << length).map(move |bits| (length, bits)))
+        .map(|(length, bits)| {
+            (0..length).map(|place| if bits >> place & 1 == 0 { 'a' } else { 'b' }).collect()
+        })
+        .collect();
+    let mut storage = Box::new(Storage::<511>::new());
+    let mut device = device(&mut storage);
+    for (known, id) in ids.iter().enumerate() {
+        assert!(ids[known..].iter().all(|other| !device.is_known_encrypted(room(other))), "before {id:?}");
+        encrypt_room(&mut device, room(id), 7, HOUR_MS);
+        assert!(ids[..=known].iter().all(|other| device.is_known_encrypted(room(other))), "after {id:?}");
+    }
+}
+
+#[test]
 fn an_empty_room_id_is_not_taken_for_a_free_place() {
     // T1, S1
     let (clock, mut storage) = (Millis::showing(0), Storage::<2>::new());

@@ -240,7 +240,7 @@ impl<'s, P: Starts<'s>> CoreSide<'s, P> {
     }
 
     /// The device now, or with a clock that cannot be read.
-    fn at(&mut self, readable: bool) -> Result<Moment<'_, CountingSession, P>, TimeError> {
+    fn at(&mut self, readable: bool) -> Result<Moment<'_, 's, CountingSession, P>, TimeError> {
         let of_64_bits = readable.then_some(self.counter);
         let of_32_bits = of_64_bits.map(|ticks| u32::try_from(ticks & u64::from(u32::MAX)).expect("32 bits"));
         match self.setup.clock {

@@ -1,0 +1,16 @@
+//! Comparing bytes, faster than byte by byte.
+
+use core::cmp::Ordering;
+
+/// As [`Ord::cmp`] of slices, four bytes at a time. On a target without std that one compares byte by byte, and it is a server
+/// that chooses how much of two room IDs is alike.
+pub(crate) fn compare(one: &[u8], other: &[u8]) -> Ordering {
+    let (words, other_words) = (one.as_chunks().0, other.as_chunks().0);
+    for (&word, &other_word) in words.iter().zip(other_words) {
+        if word != other_word {
+            return u32::from_be_bytes(word).cmp(&u32::from_be_bytes(other_word));
+        }
+    }
+    let alike = 4 * words.len().min(other_words.len());
+    one.get(alike..).cmp(&other.get(alike..))
+}
