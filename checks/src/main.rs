@@ -1,11 +1,13 @@
-//! Checks of the tests themselves.
+//! Checks of the tests themselves, and of figures.
 //!
 //! `rules`: every rule of `docs/rules.md` is cited where it is implemented and where it is tested. `mistakes`: every
 //! mistake of `checks/mistakes.toml`, planted in a copy of the workspace, makes a test fail that cites its rule.
+//! `figures`: what is measured on the target is what is committed, and what the README says.
 
 #![forbid(unsafe_code)]
 
 mod citations;
+mod figures;
 mod mistakes;
 mod workspace;
 
@@ -13,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Checks of the tests themselves.
+/// Checks of the tests themselves, and of figures.
 #[derive(Parser)]
 struct CommandLine {
     #[command(subcommand)]
@@ -30,12 +32,32 @@ enum Command {
         #[arg(default_value = "")]
         prefix: String,
     },
+    /// The figures that are measured on the target.
+    #[command(subcommand)]
+    Figures(Figures),
+}
+
+#[derive(Subcommand)]
+enum Figures {
+    /// Compares what `benches/cortex-m/run.sh` printed, on standard input, with what is committed for a compiler.
+    Compare {
+        /// The compiler's version, and `-source` if it built `core` itself, such as `1.96.0-source`.
+        compiler: String,
+    },
+    /// Writes the README's tables from the committed figures.
+    Table {
+        /// Only fails if they are not what they should be.
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> ExitCode {
     let result = match CommandLine::parse().command {
         Command::Rules => citations::check(),
         Command::Mistakes { prefix } => mistakes::check(&prefix),
+        Command::Figures(Figures::Compare { compiler }) => figures::compare(&compiler),
+        Command::Figures(Figures::Table { check }) => figures::table(check),
     };
     match result {
         Ok(summary) => {

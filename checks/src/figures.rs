@@ -1,0 +1,266 @@
+//! The figures that `benches/cortex-m/run.sh` prints: compared with those that are committed, and as the README's table.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::{fs, io};
+
+use crate::workspace;
+
+/// The committed figures, a file a compiler.
+const FOLDER: &str = "benches/cortex-m/expected";
+
+/// A figure that grows by more than this many percent has to be committed.
+const TOLERANCE_PERCENT: u64 = 2;
+
+const BEGIN: &str = "<!-- These tables are written by `cargo run -p pawl-checks -- figures table`. -->\n";
+const END: &str = "<!-- Here they end. -->\n";
+
+/// A figure a line: what comes before the last word is its name.
+#[derive(Debug, PartialEq, Eq)]
+struct Figures(BTreeMap<String, u64>);
+
+impl Figures {
+    fn read(text: &str) -> Result<Self, String> {
+        let mut figures = BTreeMap::new();
+        for line in text.lines() {
+            let figure = line.rsplit_once(' ').and_then(|(name, value)| Some((name, value.parse().ok()?)));
+            let (name, value) = figure.ok_or_else(|| format!("no figure: {line}"))?;
+            if figures.insert(name.to_owned(), value).is_some() {
+                return Err(format!("twice: {name}"));
+            }
+        }
+        if figures.is_empty() {
+            return Err("there are no figures".to_owned());
+        }
+        Ok(Figures(figures))
+    }
+
+    fn get(&self, name: &str) -> Option<u64> {
+        self.0.get(name).copied()
+    }
+}
+
+/// Compares the figures on standard input with those that are committed for a compiler.
+pub(crate) fn compare(compiler: &str) -> Result<String, String> {
+    let actual =
+        io::read_to_string(io::stdin()).map_err(|error| format!("cannot read the figures: {error}"))?;
+    let place = PathBuf::from(FOLDER).join(format!("{compiler}.txt"));
+    match fs::read_to_string(workspace::root().join(&place)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Figures::read(&actual)?;
+            Ok(format!(
+                "Nothing is committed for this compiler. To compare with it, commit {}:\n\n{actual}",
+                place.display()
+            ))
+        }
+        Err(error) => Err(format!("cannot read {}: {error}", place.display())),
+        Ok(expected) => {
+            let differences = Differences::between(&Figures::read(&expected)?, &Figures::read(&actual)?);
+            if differences.fail {
+                Err(format!("{}Explain them, and commit {}.", differences.text, place.display()))
+            } else if differences.text.is_empty() {
+                Ok(format!("All figures are those of {}.", place.display()))
+            } else {
+                Ok(format!("{}None grew by more than {TOLERANCE_PERCENT} %.", differences.text))
+            }
+        }
+    }
+}
+
+/// What has changed, and whether that may pass.
+struct Differences {
+    text: String,
+    fail: bool,
+}
+
+impl Differences {
+    fn between(expected: &Figures, actual: &Figures) -> Self {
+        let mut differences = Differences { text: String::new(), fail: false };
+        for (name, &before) in &expected.0 {
+            match actual.get(name) {
+                Some(now) if now != before => differences.add(name, before, now),
+                Some(_) => {}
+                None => {
+                    differences.fail = true;
+                    differences.line(format_args!("- {name} {before}"));
+                }
+            }
+        }
+        for (name, now) in actual.0.iter().filter(|(name, _)| expected.get(name).is_none()) {
+            differences.fail = true;
+            differences.line(format_args!("+ {name} {now}"));
+        }
+        differences
+    }
+
+    fn add(&mut self, name: &str, before: u64, now: u64) {
+        self.fail |= now * 100 > before * (100 + TOLERANCE_PERCENT);
+        self.line(format_args!("- {name} {before}"));
+        self.line(format_args!("+ {name} {now}"));
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        let _ = writeln!(self.text, "{line}");
+    }
+}
+
+/// Writes the README's tables, or only sees whether they are there as they should be.
+pub(crate) fn table(check: bool) -> Result<String, String> {
+    let (compiler, figures) = newest()?;
+    let place = workspace::root().join("README.md");
+    let readme = workspace::read(&place)?;
+    let (before, rest) = readme.split_once(BEGIN).ok_or("README.md has no place for the tables")?;
+    let (_, after) = rest.split_once(END).ok_or("README.md's tables have no end")?;
+    let written = format!("{before}{BEGIN}{}{END}{after}", tables(&compiler, &figures)?);
+    if written == readme {
+        return Ok("README.md has the committed figures.".to_owned());
+    }
+    if check {
+        return Err(
+            "README.md has other figures than those committed: cargo run -p pawl-checks -- figures table"
+                .to_owned(),
+        );
+    }
+    workspace::write(&place, written.as_bytes())?;
+    Ok("README.md's tables are written.".to_owned())
+}
+
+/// The figures of the newest compiler of which there are any, with its name.
+fn newest() -> Result<(String, Figures), String> {
+    let folder = workspace::root().join(FOLDER);
+    let entries = fs::read_dir(&folder).map_err(|error| format!("cannot read {FOLDER}: {error}"))?;
+    let newest =
+        entries.filter_map(Result::ok).map(|entry| entry.path()).max().ok_or("no figures are committed")?;
+    let compiler = newest.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Ok((compiler, Figures::read(&workspace::read(&newest)?)?))
+}
+
+/// Rows of a table: what stands in the README for a figure's name.
+type Rows = &'static [(&'static str, &'static str)];
+
+const INSTRUCTIONS: Rows = &[
+    ("rotation_rule", "the rotation rule alone"),
+    ("read_clock/1000Hz", "reading a clock of 1 kHz onto the timeline"),
+    ("read_clock/32768Hz", "the same for 32,768 Hz"),
+    ("read_clock/1MHz", "the same for 1 MHz"),
+    ("decide/nothing_due", "clock, lookup and decision: the session goes on"),
+    ("decide/due_by_count", "the same: a new one, for its count"),
+    ("decide/due_by_age", "the same: a new one, for its age"),
+    ("lookup/1", "of that, looking up the one room"),
+    ("lookup/8", "looking up a room among 8"),
+    ("lookup/64", "among 64"),
+    ("lookup/1024", "among 1,024"),
+    ("lookup/1024_alike", "among 1,024 whose IDs a hostile server chose"),
+    ("decide_and_use_permit", "a decision and its permit's use, without cryptography"),
+    ("parse_settings/typical", "reading typical settings (95 bytes)"),
+    ("parse_settings/64KiB-string", "reading 64 KiB of one string"),
+    ("parse_settings/64KiB-keys", "reading 64 KiB of unknown keys"),
+    ("apply_event/unchanged", "applying an event that changes nothing"),
+    ("apply_event/tightened", "applying an event that tightens the settings"),
+    ("apply_event/departure", "applying a departure"),
+    ("record/write", "writing a room's record"),
+    ("record/read", "reading a room's record"),
+];
+
+const FLASH: Rows = &[];
+
+const RAM: Rows = &[
+    ("room_without_session", "a room with an ID of up to 255 bytes, without its session"),
+    ("device", "the device, without its rooms"),
+];
+
+const OPT_LEVELS: [&str; 2] = ["z", "3"];
+
+fn tables(compiler: &str, figures: &Figures) -> Result<String, String> {
+    let mut text = String::new();
+    let mut line = |line: std::fmt::Arguments<'_>| {
+        let _ = writeln!(text, "{line}");
+    };
+    let figure = |name: &str| figures.get(name).map(grouped).ok_or_else(|| format!("there is no {name}"));
+    line(format_args!("\nWith rustc {compiler}, opt-levels z and 3:\n"));
+    line(format_args!("| | instructions, z | 3 | stack in bytes, z | 3 |"));
+    line(format_args!("|---|--:|--:|--:|--:|"));
+    for (name, what) in INSTRUCTIONS {
+        let mut row = format!("| {what} |");
+        for kind in ["instructions", "stack"] {
+            for level in OPT_LEVELS {
+                let value = figure(&format!("{kind} {name}@{level}"));
+                // What the compiler has in the midst of its caller has no stack of its own.
+                let value = if kind == "stack" { value.unwrap_or_default() } else { value? };
+                let _ = write!(row, " {value} |");
+            }
+        }
+        line(format_args!("{row}"));
+    }
+    if !FLASH.is_empty() {
+        line(format_args!("\n| flash in bytes | z | 3 |\n|---|--:|--:|"));
+        for (name, what) in FLASH {
+            let [z, three] = OPT_LEVELS.map(|level| figure(&format!("flash {name}@{level}")));
+            line(format_args!("| {what} | {} | {} |", z?, three?));
+        }
+    }
+    line(format_args!("\n| RAM in bytes | |\n|---|--:|"));
+    for (name, what) in RAM {
+        line(format_args!("| {what} | {} |", figure(&format!("ram {name}"))?));
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+/// A number with its thousands apart.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Differences, Figures, grouped};
+
+    fn differences(expected: &str, actual: &str) -> (String, bool) {
+        let differences =
+            Differences::between(&Figures::read(expected).unwrap(), &Figures::read(actual).unwrap());
+        (differences.text, differences.fail)
+    }
+
+    #[test]
+    fn a_figure_may_shrink_or_grow_by_two_percent_and_is_shown() {
+        assert_eq!(differences("instructions a@z 100", "instructions a@z 100"), (String::new(), false));
+        for now in [50, 99, 101, 102] {
+            let shown = format!("- instructions a@z 100\n+ instructions a@z {now}\n");
+            assert_eq!(
+                differences("instructions a@z 100", &format!("instructions a@z {now}")),
+                (shown, false)
+            );
+        }
+        assert!(differences("instructions a@z 100", "instructions a@z 103").1);
+        assert!(differences("ram a 10", "ram a 11").1);
+        assert!(differences("stack a 0", "stack a 1").1);
+    }
+
+    #[test]
+    fn a_figure_that_is_gone_or_new_has_to_be_committed() {
+        assert_eq!(differences("ram a 1\nram b 2", "ram a 1"), ("- ram b 2\n".to_owned(), true));
+        assert_eq!(differences("ram a 1", "ram a 1\nram b 2"), ("+ ram b 2\n".to_owned(), true));
+    }
+
+    #[test]
+    fn what_is_no_figure_is_refused() {
+        for text in ["", "ram a", "ram a b", "ram a 1\nram a 2"] {
+            assert!(Figures::read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        assert_eq!([0, 999, 1_000, 12_345_678].map(grouped), ["0", "999", "1,000", "12,345,678"]);
+    }
+}
