@@ -21,21 +21,21 @@ enum Make {
 
 /// All of them, the typical one first.
 pub(crate) const ALL: [Input; 9] = [
-    Input { name: "typical", make: Make::As(TYPICAL) },
-    Input { name: "minimal", make: Make::As(br#"{"algorithm":"m.megolm.v1.aes-sha2"}"#) },
-    Input { name: "empty", make: Make::As(b"{}") },
-    Input { name: "deepest", make: Make::Nested(MAX_DEPTH as usize - 1) },
-    Input { name: "64KiB-depth", make: Make::Filled { begin: br#"{"a":"#, repeat: b"[", end: b"" } },
+    Input { name: "parse_settings/typical", make: Make::As(TYPICAL) },
+    Input { name: "parse_settings/minimal", make: Make::As(br#"{"algorithm":"m.megolm.v1.aes-sha2"}"#) },
+    Input { name: "parse_settings/empty", make: Make::As(b"{}") },
+    Input { name: "parse_settings/deepest", make: Make::Nested(MAX_DEPTH as usize - 1) },
+    Input { name: "parse_settings/64KiB-depth", make: Make::Filled { begin: br#"{"a":"#, repeat: b"[", end: b"" } },
     Input {
-        name: "64KiB-nested-and-closed",
+        name: "parse_settings/64KiB-nested-and-closed",
         make: Make::Filled { begin: br#"{"a":["#, repeat: b"[[[[[[[[{\"a\":[{}]}]]]]]]]],", end: b"0]}" },
     },
-    Input { name: "64KiB-string", make: Make::Filled { begin: br#"{"a":""#, repeat: b"x", end: br#""}"# } },
+    Input { name: "parse_settings/64KiB-string", make: Make::Filled { begin: br#"{"a":""#, repeat: b"x", end: br#""}"# } },
     Input {
-        name: "64KiB-digits",
+        name: "parse_settings/64KiB-digits",
         make: Make::Filled { begin: br#"{"rotation_period_ms":"#, repeat: b"9", end: b"}" },
     },
-    Input { name: "64KiB-keys", make: Make::Filled { begin: b"{", repeat: br#""a":0,"#, end: br#""b":0}"# } },
+    Input { name: "parse_settings/64KiB-keys", make: Make::Filled { begin: b"{", repeat: br#""a":0,"#, end: br#""b":0}"# } },
 ];
 
 const TYPICAL: &[u8] =
@@ -71,14 +71,6 @@ impl Input {
                 content.push(b"}");
                 content.finish()
             }
-        }
-    }
-
-    /// How many calls its mean is taken over.
-    pub(crate) fn calls(&self) -> u32 {
-        match self.make {
-            Make::As(_) | Make::Nested(_) => 1_000,
-            Make::Filled { .. } => 20,
         }
     }
 }

@@ -3,17 +3,52 @@
 use core::hint::black_box;
 use core::ptr;
 
-use cortex_m::peripheral::{SYST, syst::SystClkSource};
 use cortex_m::register::msp;
+use cortex_m_semihosting::hprintln;
+
+use crate::timer::{self, INSTRUCTIONS_A_TICK};
+
+/// How many calls a mean is taken over, at least.
+pub(crate) const CALLS: usize = 1_000;
+
+/// How many subjects there are where a call uses its subject up: one for the stack, the others for the instructions.
+pub(crate) const SUBJECTS: usize = CALLS + 1;
 
 /// How much of the free stack is painted, in bytes; more than anything here uses.
 const PAINTED: usize = 64 * 1_024;
 
 const PAINT: u32 = 0x9a11_9a11;
 
+/// Prints what a call costs that uses up what it is called on.
+pub(crate) fn each<T, R>(name: &str, subjects: &mut [T; SUBJECTS], mut call: impl FnMut(&mut T) -> R) {
+    let [first, others @ ..] = subjects;
+    let stack = stack_bytes(first, &mut call);
+    print(name, stack, instructions(others, 1, call));
+}
+
+/// Prints what a call costs that can be made again on the same subjects, all of which get the same number of calls.
+pub(crate) fn again<T, R>(name: &str, subjects: &mut [T], mut call: impl FnMut(&mut T) -> R) {
+    let rounds = CALLS.div_ceil(subjects.len());
+    let mut stack = 0;
+    for subject in &mut *subjects {
+        stack = stack.max(stack_bytes(subject, &mut call));
+    }
+    print(name, stack, instructions(subjects, rounds, call));
+}
+
+/// Prints the instructions of a call that the compiler has in the midst of its caller, and so has no stack of its own.
+pub(crate) fn inlined<T, R>(name: &str, subjects: &mut [T], call: impl FnMut(&mut T) -> R) {
+    hprintln!("instructions {} {}", name, instructions(subjects, CALLS.div_ceil(subjects.len()), call));
+}
+
+fn print(name: &str, stack: usize, instructions: u64) {
+    hprintln!("stack {} {}", name, stack);
+    hprintln!("instructions {} {}", name, instructions);
+}
+
 /// The bytes of stack that a call uses, to a word, with what it takes to make the call.
 #[inline(never)]
-pub(crate) fn stack_bytes(call: impl Fn()) -> usize {
+fn stack_bytes<T, R>(subject: &mut T, call: &mut impl FnMut(&mut T) -> R) -> usize {
     let top = msp::read() as usize;
     let bottom = top - PAINTED;
     // Nothing is in use below the stack pointer; a margin is left for the calls that paint.
@@ -21,7 +56,7 @@ pub(crate) fn stack_bytes(call: impl Fn()) -> usize {
         // SAFETY: the memory below the stack pointer is free RAM of this program.
         unsafe { ptr::write_volatile(place as *mut u32, PAINT) };
     }
-    call();
+    black_box(call(black_box(subject)));
     let untouched = (bottom..top)
         .step_by(4)
         // SAFETY: as above.
@@ -30,31 +65,24 @@ pub(crate) fn stack_bytes(call: impl Fn()) -> usize {
     PAINTED - 4 * untouched
 }
 
-/// The instructions that a call takes: the mean over `calls`, the empty loop taken off, to the nearest.
-#[inline(never)]
-pub(crate) fn instructions(calls: u32, call: impl Fn()) -> u32 {
-    let with_call = ticks(calls, call);
-    let without = ticks(calls, || {
-        black_box(());
-    });
-    // A tick is 40 instructions.
-    ((with_call - without) * 40 + u64::from(calls) / 2).checked_div(u64::from(calls)).unwrap_or_default() as u32
+/// The instructions that a call takes: the mean over so many rounds through the subjects, to the nearest, with what it takes
+/// to go through them taken off.
+fn instructions<T, R>(subjects: &mut [T], rounds: usize, call: impl FnMut(&mut T) -> R) -> u64 {
+    let calls = (subjects.len() * rounds) as u64;
+    let with_calls = ticks(subjects, rounds, call);
+    let without = ticks(subjects, rounds, |_subject| ());
+    let spent = u64::from(with_calls - without) * u64::from(INSTRUCTIONS_A_TICK);
+    (spent + calls / 2) / calls
 }
 
-/// SysTick's ticks while a call is made so many times: at most 2²⁴ altogether.
+/// The timer's ticks while every subject is called so many times.
 #[inline(never)]
-fn ticks(calls: u32, call: impl Fn()) -> u64 {
-    // SAFETY: nobody else uses SysTick.
-    let mut timer = unsafe { cortex_m::Peripherals::steal() }.SYST;
-    timer.set_clock_source(SystClkSource::Core);
-    timer.set_reload(0x00ff_ffff);
-    timer.clear_current();
-    timer.enable_counter();
-    let begin = SYST::get_current();
-    for _ in 0..calls {
-        call();
+fn ticks<T, R>(subjects: &mut [T], rounds: usize, mut call: impl FnMut(&mut T) -> R) -> u32 {
+    let begin = timer::ticks();
+    for _ in 0..rounds {
+        for subject in &mut *subjects {
+            black_box(call(black_box(subject)));
+        }
     }
-    let end = SYST::get_current();
-    timer.disable_counter();
-    u64::from(begin.wrapping_sub(end) & 0x00ff_ffff)
+    timer::ticks() - begin
 }
