@@ -66,7 +66,7 @@ impl<'a> Text<'a> {
             let mut characters = Decoded { raw: self.raw };
             name.bytes().all(|byte| characters.next() == Some(u16::from(byte))) && characters.next().is_none()
         } else {
-            compare(self.raw, name.as_bytes()).is_eq()
+            self.raw.len() == name.len() && compare(self.raw, name.as_bytes()).is_eq()
         }
     }
 }

@@ -9,7 +9,10 @@ use pawl_core::rotation::{PendingReasons, RotationReason, Usage, reason_to_rotat
 use pawl_core::settings::Settings;
 use pawl_core::{Decision, Device, RoomId, RoomPlace};
 
-use crate::devices::{Counter, MILLISECONDS, NoEncryption, ROOM, content, create, decide, encrypt, in_room, known, set_ticks, share};
+use crate::devices::{
+    Counter, MILLISECONDS, NoEncryption, ROOM, content, create, decide, in_room, known, send, set_ticks,
+    share,
+};
 use crate::measure::{SUBJECTS, again, each, inlined};
 
 const HOUR_MS: u32 = 3_600_000;
@@ -60,7 +63,10 @@ fn due_or_not() {
     let mut storage: [[_; 1]; SUBJECTS] = array::from_fn(|_| [RoomPlace::new()]);
 
     let mut devices = after_one_message(&mut storage, 100);
-    assert_eq!(decide(&mut devices[0], ROOM, |decision| matches!(decision, Decision::Encrypt(_))), Some(true));
+    assert_eq!(
+        decide(&mut devices[0], ROOM, |decision| matches!(decision, Decision::Encrypt(_))),
+        Some(true)
+    );
     each("decide/nothing_due", &mut devices, |device| look(device, room));
 
     let mut devices = after_one_message(&mut storage, 1);
@@ -96,14 +102,6 @@ fn after_one_message(
         assert!(send(device));
     }
     devices
-}
-
-fn send(device: &mut Device<'_, NoEncryption>) -> bool {
-    let sent = decide(device, ROOM, |decision| match decision {
-        Decision::Encrypt(permit) => encrypt(permit).is_some(),
-        _ => false,
-    });
-    sent == Some(true)
 }
 
 /// Decisions that end at once.
@@ -158,4 +156,3 @@ fn events() {
     });
     assert_eq!(decide(&mut devices[1], ROOM, |decision| matches!(decision, Decision::Share(_))), Some(true));
 }
-

@@ -11,7 +11,7 @@ use embedded_time::fraction::Fraction;
 use embedded_time::{Clock, Instant};
 use heapless::String;
 use pawl_core::event::{Event, SendingDevice};
-use pawl_core::session::{OutboundSession, SESSION_ID_LENGTH, SESSION_KEY_LENGTH};
+use pawl_core::session::{OutboundSession, SESSION_ID_LENGTH, SESSION_KEY_LENGTH, StorableSession};
 use pawl_core::{Config, Decision, Device, Encrypted, Permit, Persistence, RoomId, RoomPlace};
 
 /// The counter that all clocks here show: a load from memory, as reading a timer's register is.
@@ -65,6 +65,20 @@ impl OutboundSession for NoEncryption {
     }
 }
 
+impl StorableSession for NoEncryption {
+    /// As much as a Megolm session is: the ratchet's four parts of 32 bytes, its index, and the seed of a signing key.
+    const MAX_SECRET_LENGTH: usize = 4 * 32 + 4 + 32;
+
+    fn write_secret(&self, message_index: u32, _key: &[u8; 32], out: &mut [u8]) -> Option<usize> {
+        out.get_mut(..Self::MAX_SECRET_LENGTH)?.fill(message_index as u8);
+        Some(Self::MAX_SECRET_LENGTH)
+    }
+
+    fn read_secret(_secret: &[u8], _key: &[u8; 32]) -> Option<Self> {
+        None // nothing is read here
+    }
+}
+
 /// The room of devices that are in one.
 pub(crate) const ROOM: RoomId<'static> = room_id("!OGEhHVWSdvArJzumhm:matrix.org");
 
@@ -97,7 +111,7 @@ pub(crate) fn create<S: Default>() -> Result<S, Infallible> {
 
 /// Uses a permit for a message of a usual size.
 #[inline(always)]
-pub(crate) fn encrypt(permit: Permit<'_, NoEncryption>) -> Option<Encrypted> {
+fn encrypt(permit: Permit<'_, NoEncryption>) -> Option<Encrypted> {
     const EVENT: Event<'_> =
         Event { event_type: "m.room.message", content: br#"{"msgtype":"m.text","body":"21 degrees"}"# };
     const SENDER: SendingDevice<'_> =
@@ -149,4 +163,13 @@ where
         _ => None,
     });
     assert!(request.flatten().is_some_and(|request| device.shared(&request).is_ok()));
+}
+
+/// Sends a message to [`ROOM`]; whether it was.
+pub(crate) fn send<P: Persistence<NoEncryption>>(device: &mut Device<'_, NoEncryption, P>) -> bool {
+    let sent = decide(device, ROOM, |decision| match decision {
+        Decision::Encrypt(permit) => encrypt(permit).is_some(),
+        _ => false,
+    });
+    sent == Some(true)
 }

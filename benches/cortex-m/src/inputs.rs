@@ -14,7 +14,11 @@ pub(crate) struct Input {
 enum Make {
     As(&'static [u8]),
     /// What begins it, what is repeated up to the greatest length, and what ends it.
-    Filled { begin: &'static [u8], repeat: &'static [u8], end: &'static [u8] },
+    Filled {
+        begin: &'static [u8],
+        repeat: &'static [u8],
+        end: &'static [u8],
+    },
     /// So many brackets, and as many to close them.
     Nested(usize),
 }
@@ -25,17 +29,26 @@ pub(crate) const ALL: [Input; 9] = [
     Input { name: "parse_settings/minimal", make: Make::As(br#"{"algorithm":"m.megolm.v1.aes-sha2"}"#) },
     Input { name: "parse_settings/empty", make: Make::As(b"{}") },
     Input { name: "parse_settings/deepest", make: Make::Nested(MAX_DEPTH as usize - 1) },
-    Input { name: "parse_settings/64KiB-depth", make: Make::Filled { begin: br#"{"a":"#, repeat: b"[", end: b"" } },
+    Input {
+        name: "parse_settings/64KiB-depth",
+        make: Make::Filled { begin: br#"{"a":"#, repeat: b"[", end: b"" },
+    },
     Input {
         name: "parse_settings/64KiB-nested-and-closed",
         make: Make::Filled { begin: br#"{"a":["#, repeat: b"[[[[[[[[{\"a\":[{}]}]]]]]]]],", end: b"0]}" },
     },
-    Input { name: "parse_settings/64KiB-string", make: Make::Filled { begin: br#"{"a":""#, repeat: b"x", end: br#""}"# } },
+    Input {
+        name: "parse_settings/64KiB-string",
+        make: Make::Filled { begin: br#"{"a":""#, repeat: b"x", end: br#""}"# },
+    },
     Input {
         name: "parse_settings/64KiB-digits",
         make: Make::Filled { begin: br#"{"rotation_period_ms":"#, repeat: b"9", end: b"}" },
     },
-    Input { name: "parse_settings/64KiB-keys", make: Make::Filled { begin: b"{", repeat: br#""a":0,"#, end: br#""b":0}"# } },
+    Input {
+        name: "parse_settings/64KiB-keys",
+        make: Make::Filled { begin: b"{", repeat: br#""a":0,"#, end: br#""b":0}"# },
+    },
 ];
 
 const TYPICAL: &[u8] =
