@@ -23,8 +23,9 @@ fi
 case ${1:-} in
   "") "${cargo[@]}" run --locked --quiet --release ;;
   --check)
+    "${cargo[@]}" build --locked --quiet --release
     for _ in first second; do
-      DEFMT_FORMAT='{L} {s}' "${cargo[@]}" run --locked --quiet --release | diff -u expected.txt -
+      DEFMT_FORMAT='{L} {s}' timeout 60 "${cargo[@]}" run --locked --quiet --release | diff -u expected.txt -
     done
     echo "The log is as expected, twice."
     ;;

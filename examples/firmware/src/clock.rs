@@ -75,14 +75,14 @@ impl SysTickClock {
         (ticks() >> BITS) - (begin >> BITS)
     }
 
-    /// Whether a wrap is seen for which the interrupt has to wait. Takes up to a wrap.
+    /// Whether a wrap is seen while its interrupt has to wait, and once it was taken. Takes up to a wrap.
     pub(crate) fn sees_a_waiting_wrap(self) -> bool {
-        critical_section::with(|_| {
+        let (before, waiting) = critical_section::with(|_| {
             let before = ticks();
-            cortex_m::asm::wfi(); // wakes when the interrupt is raised, though masked
-            let (after, later) = (ticks(), ticks());
-            after >> BITS == (before >> BITS) + 1 && later >= after
-        })
+            cortex_m::asm::wfi(); // wakes when the interrupt is raised, though it is masked
+            (before, ticks())
+        });
+        waiting >> BITS == (before >> BITS) + 1 && ticks() >= waiting
     }
 }
 
