@@ -66,7 +66,7 @@ impl SysTickClock {
         SysTickClock(())
     }
 
-    /// Sleeps for so many milliseconds at least, up to a wrap longer. Returns how often SysTick has wrapped meanwhile.
+    /// Sleeps for so many milliseconds, and on to the next wrap. Returns how often SysTick has wrapped meanwhile.
     pub(crate) fn sleep_ms(self, ms: u64) -> u64 {
         let (begin, until_ms) = (ticks(), now_ms() + ms);
         while now_ms() < until_ms {

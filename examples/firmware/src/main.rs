@@ -64,7 +64,7 @@ fn main() -> ! {
     let rtc = Rtc::new(*calendar_ms);
 
     info!("start {=u32}", *starts);
-    warn!("the session is a placeholder: NOTHING IS ENCRYPTED; nor is its randomness any");
+    warn!("NOTHING IS ENCRYPTED: the session is a placeholder, and so is the randomness");
 
     let mut store = unwrap!(FlashStore::new(unwrap!(Flash::take()), 0..flash::CAPACITY, LONGEST, STORING));
     if *starts == 1 {

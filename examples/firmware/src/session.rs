@@ -8,9 +8,8 @@ use core::str;
 
 use chacha20::rand_core::Rng;
 use pawl_core::session::{OutboundSession, SESSION_ID_LENGTH, SESSION_KEY_LENGTH, StorableSession};
-use zeroize::Zeroize;
 
-/// An outbound session that encrypts nothing.
+/// An outbound session that encrypts nothing. It has no secrets; yours wipes them when it is dropped.
 pub(crate) struct NoEncryption {
     id: u64,
     index: u32,
@@ -82,13 +81,6 @@ impl StorableSession for NoEncryption {
         let (id, rest) = secret.split_first_chunk()?;
         let index = rest.try_into().ok()?;
         Some(NoEncryption { id: u64::from_le_bytes(*id), index: u32::from_le_bytes(index) })
-    }
-}
-
-/// There is no secret in it; yours has one.
-impl Drop for NoEncryption {
-    fn drop(&mut self) {
-        self.id.zeroize();
     }
 }
 
