@@ -1,10 +1,13 @@
-//! Plants mistakes in a copy of the workspace, one at a time, and sees that a test which cites the rule fails.
+//! Plants mistakes in copies of the workspace, one at a time in each, and sees that a test which cites the rule fails.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use serde::Deserialize;
 
@@ -53,26 +56,38 @@ pub(crate) fn check(prefix: &str) -> Result<String, String> {
     if list.mistake.is_empty() {
         return Err(format!("no mistake is named {prefix}…"));
     }
-    let copy = workspace::copy()?;
-    for test in list.mistake.iter().map(|mistake| &mistake.test).collect::<BTreeSet<_>>() {
-        let output = cargo_test(&copy, test, false)?;
+    let lanes = Lane::all(thread::available_parallelism().map_or(1, usize::from).min(list.mistake.len()))?;
+    let tests: BTreeSet<_> = list.mistake.iter().map(|mistake| mistake.test.as_str()).collect();
+    let (first, others) = lanes.split_first().ok_or("there is nothing to run on")?;
+    for test in tests {
+        let output = first.cargo_test(test, false)?;
         if !output.status.success() {
             return Err(format!("{test} fails without any mistake:\n{}", text(&output)));
         }
     }
-    let mut survivors = String::new();
-    for (number, mistake) in (1..).zip(&list.mistake) {
-        let verdict = try_out(&copy, mistake);
-        println!(
-            "[{number}/{}] {}: {}",
-            list.mistake.len(),
-            mistake.name,
-            verdict.as_deref().unwrap_or("NOT FOUND")
-        );
-        if let Err(why) = verdict {
-            let _ = writeln!(survivors, "{}: {why}", mistake.name);
-        }
+    for lane in others {
+        lane.begin_like(first);
     }
+
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let survivors = Mutex::new(String::new());
+    thread::scope(|scope| {
+        for lane in &lanes {
+            scope.spawn(|| {
+                while let Some(mistake) = list.mistake.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let verdict = lane.try_out(mistake);
+                    let number = done.fetch_add(1, Ordering::Relaxed) + 1;
+                    let found = verdict.as_deref().unwrap_or("NOT FOUND");
+                    println!("[{number}/{}] {}: {found}", list.mistake.len(), mistake.name);
+                    if let Err(why) = verdict {
+                        let mut survivors = survivors.lock().unwrap_or_else(PoisonError::into_inner);
+                        let _ = writeln!(survivors, "{}: {why}", mistake.name);
+                    }
+                }
+            });
+        }
+    });
+    let survivors = survivors.into_inner().unwrap_or_else(PoisonError::into_inner);
     if survivors.is_empty() {
         Ok(format!("{} planted mistakes, each found by a test that cites its rule", list.mistake.len()))
     } else {
@@ -80,63 +95,90 @@ pub(crate) fn check(prefix: &str) -> Result<String, String> {
     }
 }
 
-/// Plants one mistake, runs its test, and takes the mistake out again. Says which test found it.
-fn try_out(copy: &Path, mistake: &Mistake) -> Result<String, String> {
-    let path = copy.join(&mistake.file);
-    let sound = workspace::read(&path)?;
-    if sound.matches(&mistake.old).count() != 1 {
-        return Err(format!("`old` does not stand exactly once in {}", mistake.file.display()));
-    }
-    workspace::write(&path, sound.replace(&mistake.old, &mistake.new).as_bytes())?;
-    let verdict = run(copy, mistake);
-    workspace::write(&path, sound.as_bytes())?;
-    verdict
+/// A copy of the workspace, with a build directory of its own, in which one mistake is tried out after the other.
+struct Lane {
+    copy: PathBuf,
+    build: PathBuf,
 }
 
-fn run(copy: &Path, mistake: &Mistake) -> Result<String, String> {
-    let built = cargo_test(copy, &mistake.test, true)?;
-    if !built.status.success() {
-        return Err(format!("it does not compile:\n{}", text(&built)));
+impl Lane {
+    /// So many of them, below `target/`.
+    fn all(number: usize) -> Result<Vec<Lane>, String> {
+        let folder = workspace::root().join("target/mistakes");
+        (0..number)
+            .map(|lane| {
+                let folder = folder.join(lane.to_string());
+                let lane = Lane { copy: folder.join("workspace"), build: folder.join("build") };
+                workspace::copy_to(&lane.copy).map(|()| lane)
+            })
+            .collect()
     }
-    let output = cargo_test(copy, &mistake.test, false)?;
-    if output.status.success() {
-        return Err(format!("{} does not notice", mistake.test));
-    }
-    let (output, rule) = (text(&output), mistake.rule());
-    let found_by = if mistake.test == "vectors" {
-        output.lines().filter_map(vector).find(|vector| cites(&vector_rules(copy, vector), rule))
-    } else {
-        let (_, path) = owner(copy, &mistake.test);
-        let tests = workspace::read(&path)?;
-        let failed =
-            output.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
-        failed.into_iter().find(|test| cites(body(&tests, test), rule))
-    };
-    let found_by = found_by
-        .ok_or_else(|| format!("{} fails, but nothing that cites {rule}:\n{output}", mistake.test))?;
-    Ok(format!("found by {found_by}"))
-}
 
-fn cargo_test(copy: &Path, test: &str, only_build: bool) -> Result<Output, String> {
-    let mut command = Command::new(env!("CARGO"));
-    let (package, _) = owner(copy, test);
-    command.args(["test", "--quiet", "-p", package, "--test", test]).current_dir(copy);
-    command.env("CARGO_TARGET_DIR", copy.with_file_name("target"));
-    if only_build {
-        command.arg("--no-run");
-    } else {
-        command.args(["--", "--format=pretty"]);
+    /// Takes over what another has built of other people's crates. Without `cp` they are built once more.
+    fn begin_like(&self, other: &Lane) {
+        if !self.build.exists() {
+            let _ = Command::new("cp").arg("-a").arg(&other.build).arg(&self.build).status();
+        }
     }
-    command.output().map_err(|error| format!("cannot run cargo: {error}"))
-}
 
-/// The package that a test belongs to, and the file that it is in.
-fn owner(copy: &Path, test: &str) -> (&'static str, PathBuf) {
-    let simulation = copy.join(format!("sim-host/tests/{test}.rs"));
-    if simulation.exists() {
-        ("pawl-sim-host", simulation)
-    } else {
-        ("pawl-core", copy.join(format!("core/tests/{test}.rs")))
+    /// Plants one mistake, runs its test, and takes the mistake out again. Says which test found it.
+    fn try_out(&self, mistake: &Mistake) -> Result<String, String> {
+        let path = self.copy.join(&mistake.file);
+        let sound = workspace::read(&path)?;
+        if sound.matches(&mistake.old).count() != 1 {
+            return Err(format!("`old` does not stand exactly once in {}", mistake.file.display()));
+        }
+        workspace::write(&path, sound.replace(&mistake.old, &mistake.new).as_bytes())?;
+        let verdict = self.run(mistake);
+        workspace::write(&path, sound.as_bytes())?;
+        verdict
+    }
+
+    fn run(&self, mistake: &Mistake) -> Result<String, String> {
+        let built = self.cargo_test(&mistake.test, true)?;
+        if !built.status.success() {
+            return Err(format!("it does not compile:\n{}", text(&built)));
+        }
+        let output = self.cargo_test(&mistake.test, false)?;
+        if output.status.success() {
+            return Err(format!("{} does not notice", mistake.test));
+        }
+        let (output, rule) = (text(&output), mistake.rule());
+        let found_by = if mistake.test == "vectors" {
+            output.lines().filter_map(vector).find(|vector| cites(&vector_rules(&self.copy, vector), rule))
+        } else {
+            let (_, path) = self.owner(&mistake.test);
+            let tests = workspace::read(&path)?;
+            let failed =
+                output.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
+            failed.into_iter().find(|test| cites(body(&tests, test), rule))
+        };
+        let found_by = found_by
+            .ok_or_else(|| format!("{} fails, but nothing that cites {rule}:\n{output}", mistake.test))?;
+        Ok(format!("found by {found_by}"))
+    }
+
+    fn cargo_test(&self, test: &str, only_build: bool) -> Result<Output, String> {
+        let mut command = Command::new(env!("CARGO"));
+        let (package, _) = self.owner(test);
+        command.args(["test", "--quiet", "-p", package, "--test", test]).current_dir(&self.copy);
+        command.env("CARGO_TARGET_DIR", &self.build);
+        if only_build {
+            command.arg("--no-run");
+        } else {
+            command.args(["--", "--format=pretty"]);
+        }
+        command.output().map_err(|error| format!("cannot run cargo: {error}"))
+    }
+
+    /// The package that a test belongs to, and the file that it is in.
+    fn owner(&self, test: &str) -> (&'static str, PathBuf) {
+        let simulation = self.copy.join(format!("sim-host/tests/{test}.rs"));
+        if simulation.exists() {
+            ("pawl-sim-host", simulation)
+        } else {
+            ("pawl-core", self.copy.join(format!("core/tests/{test}.rs")))
+        }
     }
 }
 

@@ -36,10 +36,10 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
     fs::write(path, bytes).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
-/// Brings a copy of the workspace up to date below `target/`, and returns where it is. Files that have not changed are
-/// left alone, so that cargo builds only what a mistake touches.
-pub(crate) fn copy() -> Result<PathBuf, String> {
-    let (root, copy) = (root(), root().join("target/mistakes/workspace"));
+/// Brings a copy of the workspace up to date in a folder. Files that have not changed are left alone, so that cargo builds
+/// only what a mistake touches.
+pub(crate) fn copy_to(copy: &Path) -> Result<(), String> {
+    let root = root();
     for name in files()? {
         let Ok(bytes) = fs::read(root.join(&name)) else {
             continue; // listed by git and deleted in the work tree
@@ -49,5 +49,5 @@ pub(crate) fn copy() -> Result<PathBuf, String> {
             write(&place, &bytes)?;
         }
     }
-    Ok(copy)
+    Ok(())
 }
