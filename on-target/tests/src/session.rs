@@ -98,7 +98,8 @@ impl StorableSession for Session {
     }
 
     fn read_secret(secret: &[u8], _: &[u8; 32]) -> Option<Self> {
-        (secret.len() == Self::MAX_SECRET_LENGTH).then(|| Session { number: u32_at(secret, 0), index: u32_at(secret, 4) })
+        (secret.len() == Self::MAX_SECRET_LENGTH)
+            .then(|| Session { number: u32_at(secret, 0), index: u32_at(secret, 4) })
     }
 }
 
