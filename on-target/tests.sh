@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds pawl-core's own tests and the test vectors for a Cortex-M4 and runs them in QEMU: every test that needs no host, which
 # on-target/tests/build.rs finds out. The code is optimised as it ships, with overflow checks and debug assertions.
-# Opt-levels may be given; without any, it is z. PAWL_LIVES is how many lives the tests of failing stores have, 100 here.
+# Opt-levels may be given; without any, it is z. PAWL_LIVES is how many lives the tests of failing stores have, 100
+# here; PAWL_ONE_CASE_IN says that of so many random cases of a property one is tried, 10 here.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/tests"
 
@@ -16,7 +17,7 @@ find_toolchain "$target" || exit 2
 # The tests may allocate. Where `core` is built from source, `alloc` is too.
 if [[ " ${target_cargo[*]} " == *" -Zbuild-std=core "* ]]; then target_cargo+=(-Zbuild-std=core,alloc); fi
 
-export PAWL_LIVES=${PAWL_LIVES:-100}
+export PAWL_LIVES=${PAWL_LIVES:-100} PAWL_ONE_CASE_IN=${PAWL_ONE_CASE_IN:-10}
 
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT

@@ -36,7 +36,7 @@ enum Kind {
         name: Option<String>,
         mentions: Vec<Vec<String>>,
         tests: Vec<String>,
-        test_attribute: Option<Range<usize>>,
+        test_attributes: Vec<Range<usize>>,
     },
 }
 
@@ -81,9 +81,10 @@ impl Source {
                 Kind::Mod(name) if from_crate.contains(&name.as_str()) => {
                     format!("use crate::tests::{name};")
                 }
-                Kind::Other { test_attribute: Some(attribute), .. } => {
-                    let lines = newlines(&text[attribute.clone()]);
-                    text.replace_range(attribute.clone(), &lines);
+                Kind::Other { test_attributes, .. } => {
+                    for attribute in test_attributes.iter().rev() {
+                        text.replace_range(attribute.clone(), "");
+                    }
                     continue;
                 }
                 _ => continue,
@@ -171,7 +172,7 @@ fn part(item: &Item) -> Part {
 fn other(item: &Item) -> Kind {
     let mut mentions = Vec::new();
     add_mentions(item.to_token_stream(), &mut mentions);
-    let (mut tests, mut test_attribute) = (Vec::new(), None);
+    let (mut tests, mut test_attributes) = (Vec::new(), Vec::new());
     let name = match item {
         Item::Fn(item) => {
             for attribute in &item.attrs {
@@ -180,13 +181,13 @@ fn other(item: &Item) -> Kind {
                 assert!(!path.is_ident("ignore"), "{}: no test is ignored", item.sig.ident);
                 if path.is_ident("test") {
                     tests.push(item.sig.ident.to_string());
-                    test_attribute = Some(attribute.span().byte_range());
+                    test_attributes.push(attribute.span().byte_range());
                 }
             }
             Some(item.sig.ident.to_string())
         }
         Item::Macro(item) => {
-            add_tests_of_macro(item.mac.tokens.clone(), &mut tests);
+            add_tests_of_macro(item.mac.tokens.clone(), &mut tests, &mut test_attributes);
             item.ident.as_ref().map(ToString::to_string)
         }
         Item::Impl(item) => match &*item.self_ty {
@@ -202,7 +203,7 @@ fn other(item: &Item) -> Kind {
         Item::Type(item) => Some(item.ident.to_string()),
         _ => panic!("build/source.rs does not know such an item: {}", item.to_token_stream()),
     };
-    Kind::Other { name, mentions, tests, test_attribute }
+    Kind::Other { name, mentions, tests, test_attributes }
 }
 
 fn add_leaves(tree: &UseTree, before: &[String], leaves: &mut Vec<Leaf>) {
@@ -251,16 +252,19 @@ fn add_mentions(tokens: TokenStream, mentions: &mut Vec<Vec<String>>) {
     }
 }
 
-/// The tests that a macro such as `proptest!` holds.
-fn add_tests_of_macro(tokens: TokenStream, tests: &mut Vec<String>) {
+/// The tests that a macro such as `proptest!` holds, and where each is marked as one.
+fn add_tests_of_macro(tokens: TokenStream, tests: &mut Vec<String>, test_attributes: &mut Vec<Range<usize>>) {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let mut is_test = false;
-    let mut tokens = tokens.into_iter();
-    while let Some(token) = tokens.next() {
-        match token {
-            TokenTree::Group(group) if group.stream().to_string() == "test" => is_test = true,
-            TokenTree::Ident(ident) if is_test && ident == "fn" => {
+    for window in tokens.windows(2) {
+        match window {
+            [TokenTree::Punct(mark), TokenTree::Group(group)] if group.stream().to_string() == "test" => {
+                is_test = true;
+                test_attributes.push(mark.span().byte_range().start..group.span().byte_range().end);
+            }
+            [TokenTree::Ident(function), TokenTree::Ident(name)] if is_test && function == "fn" => {
                 is_test = false;
-                tests.extend(tokens.next().map(|name| name.to_string()));
+                tests.push(name.to_string());
             }
             _ => {}
         }

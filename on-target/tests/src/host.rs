@@ -4,7 +4,7 @@
 pub(crate) mod prelude {
     pub(crate) use alloc::borrow::ToOwned;
     pub(crate) use alloc::format;
-    pub(crate) use alloc::string::String;
+    pub(crate) use alloc::string::{String, ToString};
     pub(crate) use alloc::vec;
     pub(crate) use alloc::vec::Vec;
 
@@ -18,6 +18,7 @@ pub(crate) mod std {
         /// There is no environment but the one in which the program was built.
         pub(crate) fn var(name: &str) -> Result<&'static str, ()> {
             match name {
+                "PAWL_ONE_CASE_IN" => option_env!("PAWL_ONE_CASE_IN").ok_or(()),
                 "PAWL_LIVES" => option_env!("PAWL_LIVES").ok_or(()),
                 _ => Err(()),
             }
