@@ -9,12 +9,12 @@ use pawl_core::settings::{ChangePolicy, Limits};
 use pawl_core::store::{Item, StoreError};
 use pawl_core::{
     BlockReason, Config, DecideError, Decision, Device, Effect, EncryptionEventError, Noted, OpenError,
-    Persistence, ResyncError, SharedError, VodozemacSession,
+    Persistence, ResyncError, SharedError,
 };
 use support::stored::{Failure, World};
 use support::{
-    HOUR_MS, MEGOLM, OTHER_ROOM, REDACTED, ROOM, Sent, UNSUPPORTED, WEEK_MS, content, encrypt_room, goes_on,
-    resync, room, rotates, send, send_many, send_unshared, share_request, start_session,
+    HOUR_MS, MEGOLM, OTHER_ROOM, REDACTED, ROOM, Sent, Session, UNSUPPORTED, WEEK_MS, content, encrypt_room,
+    goes_on, resync, room, rotates, send, send_many, send_unshared, share_request, start_session,
 };
 
 const JOINED: PreviousMembership = PreviousMembership::Known(Membership::Join);
@@ -368,7 +368,7 @@ fn no_message_goes_out_at_the_mark_before_a_new_one_is_stored() {
     let mut world = after(16, 100);
     let (mut device, outside) = world.boot(); // count 16 = mark
     outside.memory.fail_after(0, Failure::Before(StoreError::Full));
-    let create = || Ok::<_, core::convert::Infallible>(VodozemacSession::new());
+    let create = || Ok::<_, core::convert::Infallible>(Session::new());
     let decided = device.at(&outside.clock).unwrap().decide(ROOM, create);
     assert!(matches!(decided, Err(DecideError::Store(StoreError::Full))));
     outside.memory.work_again();
@@ -861,7 +861,7 @@ fn an_encryption_event_that_cannot_be_stored_encrypts_the_room_nonetheless() {
         outside.memory.fail_after(0, failure);
         assert!(matches!(device.encryption_event(ROOM, MEGOLM), Err(EncryptionEventError::Store(_))));
         assert!(device.is_known_encrypted(ROOM));
-        let create = || Ok::<_, core::convert::Infallible>(VodozemacSession::new());
+        let create = || Ok::<_, core::convert::Infallible>(Session::new());
         let decided = device.at(&outside.clock).unwrap().decide(ROOM, create);
         assert!(matches!(decided, Err(DecideError::Store(_))));
         // Delivered again, it is stored.
@@ -872,7 +872,7 @@ fn an_encryption_event_that_cannot_be_stored_encrypts_the_room_nonetheless() {
     }
 }
 
-fn limit<P: Persistence<VodozemacSession>>(device: &Device<'_, VodozemacSession, P>) -> u32 {
+fn limit<P: Persistence<Session>>(device: &Device<'_, Session, P>) -> u32 {
     device.settings(ROOM).unwrap().rotation_period_msgs
 }
 
@@ -938,10 +938,10 @@ fn a_room_is_forgotten_only_once_it_is_stored_that_knowledge_is_not_complete() {
 
 /// Whether a message to [`OTHER_ROOM`] would go out.
 fn something_is_sent(
-    device: &mut Device<'_, VodozemacSession, support::stored::WithSessions<'_>>,
+    device: &mut Device<'_, Session, support::stored::WithSessions<'_>>,
     outside: &support::stored::Outside,
 ) -> bool {
-    let create = || Ok::<_, core::convert::Infallible>(VodozemacSession::new());
+    let create = || Ok::<_, core::convert::Infallible>(Session::new());
     match device.at(&outside.clock) {
         Ok(moment) => !matches!(moment.decide(OTHER_ROOM, create), Ok(Decision::Blocked(_)) | Err(_)),
         Err(_) => false,
@@ -986,7 +986,7 @@ fn a_new_session_whose_number_cannot_be_stored_is_not_used_nor_is_the_old_one() 
         let (mut device, outside) = world.boot();
         device.request_rotation(ROOM).unwrap();
         outside.memory.fail_after(0, failure);
-        let create = || Ok::<_, core::convert::Infallible>(VodozemacSession::new());
+        let create = || Ok::<_, core::convert::Infallible>(Session::new());
         let decided = device.at(&outside.clock).unwrap().decide(ROOM, create);
         assert!(matches!(decided, Err(DecideError::Store(_))));
         outside.memory.work_again();

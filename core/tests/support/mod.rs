@@ -1,7 +1,9 @@
 //! A settable clock, devices with rooms in force, and sending, for the tests in this folder.
-#![allow(dead_code)] // each test file uses its own part of this
+#![allow(dead_code, unused_imports)] // each test file uses its own part of this
 
+mod session;
 pub(crate) mod stored;
+pub(crate) mod vector;
 
 use core::cell::Cell;
 use core::convert::Infallible;
@@ -13,12 +15,10 @@ use pawl_core::event::{Event, SendingDevice};
 use pawl_core::rotation::RotationReason;
 use pawl_core::{
     Applied, BlockReason, Config, Decision, Device, Permit, Persistence, RoomId, RoomStorage, ShareRequest,
-    VodozemacSession,
 };
 use serde_json::Value;
-use vodozemac::megolm::{InboundGroupSession, MegolmMessage, SessionConfig, SessionKey};
+pub(crate) use session::{CiphertextTooLong, Session, decrypt, inbound, message_index};
 
-pub(crate) type Session = VodozemacSession;
 pub(crate) type Storage<const N: usize> = RoomStorage<Session, N>;
 
 /// A clock whose tick is `NUMERATOR / DENOMINATOR` seconds and which shows what it is set to.
@@ -300,17 +300,4 @@ pub(crate) fn room_key<P>(device: &Device<'_, Session, P>, request: &ShareReques
     let mut out = [0; 1_000];
     let length = device.room_key(request, &mut out).unwrap();
     serde_json::from_slice(&out[..length]).unwrap()
-}
-
-/// The session that another device makes from an `m.room_key`.
-pub(crate) fn inbound(room_key: &Value) -> InboundGroupSession {
-    let key = SessionKey::from_base64(room_key["session_key"].as_str().unwrap()).unwrap();
-    InboundGroupSession::new(&key, SessionConfig::version_1())
-}
-
-/// The payload of an `m.room.encrypted`, and its index.
-pub(crate) fn decrypt(inbound: &mut InboundGroupSession, encrypted: &Value) -> (Vec<u8>, u32) {
-    let message = MegolmMessage::from_base64(encrypted["ciphertext"].as_str().unwrap()).unwrap();
-    let decrypted = inbound.decrypt(&message).unwrap();
-    (decrypted.plaintext, decrypted.message_index)
 }
