@@ -438,7 +438,7 @@ fn every_id_is_a_room_of_its_own_however_much_of_it_is_alike() {
             (0..length).map(|place| if bits >> place & 1 == 0 { 'a' } else { 'b' }).collect()
         })
         .collect();
-    let mut storage = Box::new(Storage::<511>::new());
+    let mut storage = Storage::<511>::new();
     let mut device = device(&mut storage);
     for (known, id) in ids.iter().enumerate() {
         assert!(ids[known..].iter().all(|other| !device.is_known_encrypted(room(other))), "before {id:?}");

@@ -3,6 +3,7 @@
 /// What stands in no `use`, as far as a test names it.
 pub(crate) mod prelude {
     pub(crate) use alloc::borrow::ToOwned;
+    pub(crate) use alloc::boxed::Box;
     pub(crate) use alloc::format;
     pub(crate) use alloc::string::{String, ToString};
     pub(crate) use alloc::vec;
