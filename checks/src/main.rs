@@ -7,6 +7,7 @@
 
 mod citations;
 mod mistakes;
+mod no_panic;
 mod workspace;
 
 use std::process::ExitCode;
@@ -30,12 +31,19 @@ enum Command {
         #[arg(default_value = "")]
         prefix: String,
     },
+    /// No panic can be reached from what decides.
+    NoPanic {
+        /// Only list the functions that the proof is about, and those outside of it.
+        #[arg(long)]
+        list: bool,
+    },
 }
 
 fn main() -> ExitCode {
     let result = match CommandLine::parse().command {
         Command::Rules => citations::check(),
         Command::Mistakes { prefix } => mistakes::check(&prefix),
+        Command::NoPanic { list } => no_panic::check(list),
     };
     match result {
         Ok(summary) => {

@@ -53,7 +53,7 @@ pub(crate) fn check(prefix: &str) -> Result<String, String> {
     if list.mistake.is_empty() {
         return Err(format!("no mistake is named {prefix}…"));
     }
-    let copy = workspace::copy()?;
+    let copy = workspace::copy("mistakes")?;
     for test in list.mistake.iter().map(|mistake| &mistake.test).collect::<BTreeSet<_>>() {
         let output = cargo_test(&copy, test, false)?;
         if !output.status.success() {
