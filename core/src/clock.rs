@@ -152,7 +152,7 @@ impl TickRate {
     pub const fn longest_read_interval_ms(&self) -> Option<u64> {
         if self.wraps {
             // An interval of `n` ticks can be seen as `n + 1`, and half the range is already a step back.
-            Some((HALF_RANGE - 2).saturating_mul(self.numerator) / self.denominator)
+            (HALF_RANGE - 2).saturating_mul(self.numerator).checked_div(self.denominator) // which is never 0
         } else {
             None
         }
@@ -190,7 +190,7 @@ const fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
 /// The longest time between two readings of a clock of type `C`, as [`TickRate::longest_read_interval_ms`].
 #[must_use]
 pub const fn longest_read_interval_ms<C: Clock>() -> Option<u64> {
-    TickRate::of::<C>().longest_read_interval_ms()
+    const { TickRate::of::<C>() }.longest_read_interval_ms()
 }
 
 /// Milliseconds since the first reading, carried on from one reading of the clock to the next.

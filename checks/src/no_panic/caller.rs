@@ -11,12 +11,24 @@ use crate::workspace;
 /// What every image has beside its call.
 const EFFECTS: &str = "on-target/no-panic/effects.rs";
 
+/// What stands in for the cipher.
+const CIPHER: &str = "on-target/no-panic/cipher.rs";
+
 /// The dependencies of `effects.rs`, at the versions that the core has.
 const SHARED: [&str; 3] = ["embedded-time", "rand_core", "zeroize"];
 
 /// The symbol of an image's entry.
 pub(super) fn entry(function: usize, call: usize) -> String {
     format!("pawl_call_{function}_{call}")
+}
+
+/// What seals sessions in the images.
+#[derive(Clone, Copy)]
+pub(super) enum Cipher {
+    /// Something that may do whatever a cipher can.
+    Unknown,
+    /// The crate that the core depends on.
+    Real,
 }
 
 /// A crate that calls the core that is in a workspace.
@@ -26,7 +38,12 @@ pub(super) struct Caller {
 
 impl Caller {
     /// Writes the crate to a folder below the target directory.
-    pub(super) fn write(workspace: &Path, functions: &[Function], name: &str) -> Result<Self, String> {
+    pub(super) fn write(
+        workspace: &Path,
+        functions: &[Function],
+        cipher: Cipher,
+        name: &str,
+    ) -> Result<Self, String> {
         let folder = workspace::scratch("no-panic").join(name);
         let mut code = String::from("#![no_std]\n\nmod effects;\n\nuse effects::*;\n");
         for (number, function) in functions.iter().enumerate() {
@@ -41,7 +58,19 @@ impl Caller {
         workspace::write_if_changed(&folder.join("src/lib.rs"), code.as_bytes())?;
         let effects = workspace::read(&workspace::root().join(EFFECTS))?;
         workspace::write_if_changed(&folder.join("src/effects.rs"), effects.as_bytes())?;
-        workspace::write_if_changed(&folder.join("Cargo.toml"), manifest(workspace)?.as_bytes())?;
+        let mut manifest = manifest(workspace)?;
+        if matches!(cipher, Cipher::Unknown) {
+            manifest.push_str("\n[patch.crates-io]\nchacha20poly1305 = { path = \"cipher\" }\n");
+            let code = workspace::read(&workspace::root().join(CIPHER))?;
+            workspace::write_if_changed(&folder.join("cipher/src/lib.rs"), code.as_bytes())?;
+            let version = version(workspace, "chacha20poly1305")?;
+            let manifest = format!(
+                "[package]\nname = \"chacha20poly1305\"\nversion = \"{version}\"\nedition = \"2024\"\n\n\
+                 [features]\nzeroize = []\n"
+            );
+            workspace::write_if_changed(&folder.join("cipher/Cargo.toml"), manifest.as_bytes())?;
+        }
+        workspace::write_if_changed(&folder.join("Cargo.toml"), manifest.as_bytes())?;
         // The versions that the workspace is tested with.
         let lock = workspace::read(&workspace::root().join("Cargo.lock"))?;
         workspace::write(&folder.join("Cargo.lock"), lock.as_bytes())?;
@@ -79,26 +108,33 @@ find_toolchain "$1"
 "#;
 
 fn manifest(workspace: &Path) -> Result<String, String> {
-    let core = workspace.join("core");
-    let manifest: toml::Table = toml::from_str(&workspace::read(&core.join("Cargo.toml"))?)
-        .map_err(|error| format!("core/Cargo.toml: {error}"))?;
-    let root: toml::Table = toml::from_str(&workspace::read(&workspace.join("Cargo.toml"))?)
-        .map_err(|error| format!("Cargo.toml: {error}"))?;
     let mut text = format!(
         "[package]\nname = \"pawl-no-panic\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
          [lib]\ncrate-type = [\"staticlib\"]\n\n\
          [profile.release]\ncodegen-units = 1\nlto = \"fat\"\npanic = \"abort\"\n\n\
-         [dependencies]\npawl-core = {{ path = {core:?} }}\n"
+         [dependencies]\npawl-core = {{ path = {:?} }}\n",
+        workspace.join("core")
     );
     for name in SHARED {
-        let shared = root.get("workspace").and_then(|workspace| workspace.get("dependencies"));
-        let version = [manifest.get("dependencies"), shared]
-            .into_iter()
-            .flatten()
-            .filter_map(|dependencies| dependencies.get(name))
-            .find_map(|dependency| dependency.get("version")?.as_str())
-            .ok_or_else(|| format!("the core does not depend on {name}"))?;
+        let version = version(workspace, name)?;
         let _ = writeln!(text, "{name} = {{ version = \"{version}\", default-features = false }}");
     }
     Ok(text)
+}
+
+/// The version of a crate that the core depends on.
+fn version(workspace: &Path, name: &str) -> Result<String, String> {
+    let table = |file: &str| -> Result<toml::Table, String> {
+        let text = workspace::read(&workspace.join(file))?;
+        toml::from_str(&text).map_err(|error| format!("{file}: {error}"))
+    };
+    let (core, root) = (table("core/Cargo.toml")?, table("Cargo.toml")?);
+    let shared = root.get("workspace").and_then(|workspace| workspace.get("dependencies"));
+    [core.get("dependencies"), shared]
+        .into_iter()
+        .flatten()
+        .filter_map(|dependencies| dependencies.get(name)?.get("version")?.as_str())
+        .next()
+        .map(str::to_owned)
+        .ok_or_else(|| format!("the core does not depend on {name}"))
 }

@@ -13,6 +13,7 @@ use super::source::{CRATE, Module, Name, Source, derives, is_public};
 use super::types::{path_names, rewrite, text};
 
 /// A public function and the calls of it, an image each.
+#[derive(Clone)]
 pub(super) struct Function {
     /// As a user would write it, without the crate: `Device::forget`, `<Effect as Display>::fmt`.
     pub(super) name: String,
@@ -20,6 +21,7 @@ pub(super) struct Function {
 }
 
 /// A call with opaque arguments.
+#[derive(Clone)]
 pub(super) struct Call {
     /// For which types, where the function is generic: `P = NothingStored`.
     pub(super) with: String,
