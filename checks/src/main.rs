@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod citations;
+mod flash_bytes;
 mod mistakes;
 mod no_panic;
 mod workspace;
@@ -37,6 +38,11 @@ enum Command {
         #[arg(long)]
         list: bool,
     },
+    /// Prints how many bytes of flash images take.
+    FlashBytes {
+        /// Each as `<name>=<file>`.
+        images: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -44,6 +50,7 @@ fn main() -> ExitCode {
         Command::Rules => citations::check(),
         Command::Mistakes { prefix } => mistakes::check(&prefix),
         Command::NoPanic { list } => no_panic::check(list),
+        Command::FlashBytes { images } => flash_bytes::lines(&images),
     };
     match result {
         Ok(summary) => {

@@ -37,7 +37,18 @@ impl Linker {
     pub(super) fn links(&self, archive: &Path, entry: &str) -> Result<bool, String> {
         let output = self
             .command()?
-            .args(["-m", self.emulation, "--gc-sections", "--threads=1", "-o", "/dev/null", "-e", entry, "-u", entry])
+            .args([
+                "-m",
+                self.emulation,
+                "--gc-sections",
+                "--threads=1",
+                "-o",
+                "/dev/null",
+                "-e",
+                entry,
+                "-u",
+                entry,
+            ])
             .args(OUTSIDE)
             .arg(archive)
             .output()
