@@ -50,7 +50,7 @@ pub fn run_new<const PLACES: usize>(config: Config) {
 
 fn serve<P: Persistence<Session>>(device: &mut Device<'_, Session, P>) {
     loop {
-        let request: Request = next();
+        let request: &'static Request = next();
         let Ok(room) = RoomId::new(request.room_id) else {
             return;
         };
@@ -58,7 +58,7 @@ fn serve<P: Persistence<Session>>(device: &mut Device<'_, Session, P>) {
             0 => answer(device.encryption_event(room, request.content)),
             1 => answer(device.member_event(
                 room,
-                previous(&request),
+                previous(request),
                 membership(request.text),
                 request.limited,
             )),
@@ -80,7 +80,7 @@ fn serve<P: Persistence<Session>>(device: &mut Device<'_, Session, P>) {
             14 => answer(device.is_known_encrypted(room)),
             15 => answer(device.incomplete()),
             16 => answer(device.share_current(room)),
-            17 => answer(request.share.map(|share| device.shared(&share))),
+            17 => answer(request.share.as_ref().map(|share| device.shared(share))),
             18 => answer(device.shut_down(&Counter)),
             19 => answer(longest_read_interval_ms::<Counter>()),
             _ => return,
