@@ -14,6 +14,7 @@ mod types;
 mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -166,7 +167,7 @@ fn prove(root: &Path, functions: &[Function], proof: &Proof) -> Result<(), Strin
         let failed = failures.get(function.name.as_str());
         match (proof.reason(&function.name), failed) {
             (None, None) => {
-                println!("{}", line("links", function, &format!("  at {}", OPT_LEVELS.join(" and "))))
+                println!("{}", line("links", function, &format!("  at {}", OPT_LEVELS.join(" and "))));
             }
             (Some(_), Some(_)) => println!("{}", line("outside", function, "")),
             (None, Some(failed)) => {
@@ -181,15 +182,27 @@ fn prove(root: &Path, functions: &[Function], proof: &Proof) -> Result<(), Strin
 /// The images that do not link, as numbers of a function and of its call.
 fn panics(archive: &Path, functions: &[Function]) -> Result<Vec<(usize, usize)>, String> {
     let linker = Linker::find(TARGET)?;
-    let mut panics = Vec::new();
-    for (number, function) in functions.iter().enumerate() {
-        for call in 0..function.calls.len() {
-            if !linker.links(archive, &entry(number, call))? {
-                panics.push((number, call));
-            }
-        }
-    }
-    Ok(panics)
+    let images: Vec<(usize, usize)> = (0..)
+        .zip(functions)
+        .flat_map(|(number, function)| (0..function.calls.len()).map(move |call| (number, call)))
+        .collect();
+    let fails = |&(number, call): &(usize, usize)| match linker.links(archive, &entry(number, call)) {
+        Ok(true) => None,
+        Ok(false) => Some(Ok((number, call))),
+        Err(error) => Some(Err(error)),
+    };
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    std::thread::scope(|scope| {
+        let share = images.len().div_ceil(threads).max(1);
+        let links = |images: &[(usize, usize)]| images.iter().filter_map(&fails).collect::<Vec<_>>();
+        let running: Vec<_> = images.chunks(share).map(|images| scope.spawn(move || links(images))).collect();
+        running
+            .into_iter()
+            .flat_map(|thread| {
+                thread.join().unwrap_or_else(|_| vec![Err("a thread has panicked".to_owned())])
+            })
+            .collect()
+    })
 }
 
 /// What stores a session, and what brings it back.

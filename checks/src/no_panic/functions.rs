@@ -51,6 +51,8 @@ struct List<'a> {
     functions: &'a mut Vec<Function>,
 }
 
+type Prefix<'f> = Box<dyn Fn(&Assignment) -> Result<String, String> + 'f>;
+
 /// A function, and what it is a function of.
 struct Found<'f> {
     /// What stands before its name: `settings`, `Device`, `<Effect as Display>`.
@@ -58,7 +60,7 @@ struct Found<'f> {
     /// The generics of the type and of the trait.
     outer: Option<&'f Generics>,
     /// What stands before its name in a call, given what the generics stand for.
-    prefix: Box<dyn Fn(&Assignment) -> Result<String, String> + 'f>,
+    prefix: Prefix<'f>,
     signature: &'f Signature,
 }
 

@@ -33,7 +33,8 @@ impl Linker {
             .ok_or_else(|| "there is no ld.lld (Debian: apt-get install lld)".to_owned())
     }
 
-    /// Links what `entry` reaches. Whether the linker misses nothing, or just the end of the panic handler.
+    /// Links what `entry` reaches. Whether the linker misses nothing, or just the end of the panic handler. One thread: with
+    /// more, LLVM 14's linker now and then never ends when it has an error to report.
     pub(super) fn links(&self, archive: &Path, entry: &str) -> Result<bool, String> {
         let output = self
             .command()?
@@ -86,7 +87,7 @@ fn runs(command: &[String]) -> bool {
 fn rustup_linker() -> Option<Vec<String>> {
     let printed = |what: &[&str]| {
         let output = Command::new("rustc").args(what).output().ok()?;
-        Some(String::from_utf8(output.stdout).ok()?)
+        String::from_utf8(output.stdout).ok()
     };
     let version = printed(&["-vV"])?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "))?;

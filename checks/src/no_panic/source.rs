@@ -138,8 +138,8 @@ impl Source {
         Ok(())
     }
 
-    /// A path that begins with a module within this one.
-    fn from_the_root(&self, module: &Module, path: Vec<String>) -> Vec<String> {
+    /// The same path, from the root where it begins with a module within this one.
+    fn rooted(&self, module: &Module, path: Vec<String>) -> Vec<String> {
         let within = path.first().map(|first| below(&module.path, first));
         if self.modules.iter().any(|module| Some(&module.path) == within.as_ref()) {
             return from_the_root(&module.path, &path);
@@ -160,7 +160,7 @@ impl Source {
             None if module.defines(first) => from_the_root(&module.path, path),
             None => path.to_vec(),
         };
-        let full = self.from_the_root(module, full);
+        let full = self.rooted(module, full);
         match full.split_first() {
             Some((first, rest)) if first == "crate" => match self.public.get(rest) {
                 Some(public) => Name::Public(public.clone()),
