@@ -1,8 +1,8 @@
 //! Checks of the tests themselves.
 //!
 //! `rules`: every rule of `docs/rules.md` is cited where it is implemented and where it is tested. `mistakes`: every
-//! mistake of `checks/mistakes.toml`, planted in a copy of the workspace, makes a test fail that cites its rule.
-
+//! mistake of `checks/mistakes.toml`, planted in a copy of the workspace, makes a test fail that cites its rule. `no-panic`: no
+//! panic can be reached from what decides. `flash-bytes` measures images.
 #![forbid(unsafe_code)]
 
 mod citations;

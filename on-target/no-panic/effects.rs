@@ -1,7 +1,7 @@
 //! Part of every image of the proof: arguments, and a world outside the core, of which the optimiser knows nothing.
 //!
 //! [`opaque`] is any value of its type that there can be: a slice of any length, a `Device` whose table holds whatever
-//! rooms and sessions, one that no sequence of calls would ever make included. What is proved for it holds for every value.
+//! rooms and sessions, one that no sequence of calls would ever make included. What is proved for it holds for every value. The images are linked and never run, so that nothing of this has to exist.
 
 use core::ffi::c_void;
 use core::fmt;
