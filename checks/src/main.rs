@@ -1,14 +1,17 @@
 //! Checks of the tests themselves, and of figures.
 //!
 //! `rules`: every rule of `docs/rules.md` is cited where it is implemented and where it is tested. `mistakes`: every
-//! mistake of `checks/mistakes.toml`, planted in a copy of the workspace, makes a test fail that cites its rule.
-//! `figures`: what is measured on the target is what is committed, and what the README says.
+//! mistake of `checks/mistakes.toml`, planted in a copy of the workspace, makes a test fail that cites its rule. `no-panic`: no
+//! panic can be reached from what decides. `figures`: what is measured on the target is what is committed, and what the README
+//! says. `flash-bytes` measures images.
 
 #![forbid(unsafe_code)]
 
 mod citations;
 mod figures;
+mod flash_bytes;
 mod mistakes;
+mod no_panic;
 mod workspace;
 
 use std::process::ExitCode;
@@ -31,6 +34,17 @@ enum Command {
         /// Only the mistakes whose name begins so, such as `T5`.
         #[arg(default_value = "")]
         prefix: String,
+    },
+    /// No panic can be reached from what decides.
+    NoPanic {
+        /// Only list the functions that the proof is about, and those outside of it.
+        #[arg(long)]
+        list: bool,
+    },
+    /// Prints how many bytes of flash images take.
+    FlashBytes {
+        /// Each as `<name>=<file>`.
+        images: Vec<String>,
     },
     /// The figures that are measured on the target.
     #[command(subcommand)]
@@ -58,6 +72,8 @@ fn main() -> ExitCode {
         Command::Mistakes { prefix } => mistakes::check(&prefix),
         Command::Figures(Figures::Compare { compiler }) => figures::compare(&compiler),
         Command::Figures(Figures::Table { check }) => figures::table(check),
+        Command::NoPanic { list } => no_panic::check(list),
+        Command::FlashBytes { images } => flash_bytes::lines(&images),
     };
     match result {
         Ok(summary) => {

@@ -104,7 +104,7 @@ struct Lane {
 impl Lane {
     /// So many of them, below `target/`.
     fn all(number: usize) -> Result<Vec<Lane>, String> {
-        let folder = workspace::root().join("target/mistakes");
+        let folder = workspace::scratch("mistakes");
         (0..number)
             .map(|lane| {
                 let folder = folder.join(lane.to_string());

@@ -36,6 +36,16 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
     fs::write(path, bytes).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
+/// Writes a file unless that is what it holds, so that cargo builds only what has changed.
+pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    if fs::read(path).is_ok_and(|old| old == bytes) { Ok(()) } else { write(path, bytes) }
+}
+
+/// A check's folder for what it makes.
+pub(crate) fn scratch(check: &str) -> PathBuf {
+    root().join("target").join(check)
+}
+
 /// Brings a copy of the workspace up to date in a folder. Files that have not changed are left alone, so that cargo builds
 /// only what a mistake touches.
 pub(crate) fn copy_to(copy: &Path) -> Result<(), String> {
@@ -44,10 +54,7 @@ pub(crate) fn copy_to(copy: &Path) -> Result<(), String> {
         let Ok(bytes) = fs::read(root.join(&name)) else {
             continue; // listed by git and deleted in the work tree
         };
-        let place = copy.join(&name);
-        if fs::read(&place).ok().as_ref() != Some(&bytes) {
-            write(&place, &bytes)?;
-        }
+        write_if_changed(&copy.join(&name), &bytes)?;
     }
     Ok(())
 }

@@ -194,7 +194,7 @@ const fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
 /// The longest time between two readings of a clock of type `C`, as [`TickRate::longest_read_interval_ms`].
 #[must_use]
 pub const fn longest_read_interval_ms<C: Clock>() -> Option<u64> {
-    TickRate::of::<C>().longest_read_interval_ms()
+    const { TickRate::of::<C>() }.longest_read_interval_ms()
 }
 
 /// Milliseconds since the first reading, carried on from one reading of the clock to the next.

@@ -381,7 +381,8 @@ impl<'a> Writer<'a> {
 
     pub(crate) fn put(&mut self, bytes: &[u8]) {
         if let Some((place, rest)) = core::mem::take(&mut self.rest).split_at_mut_checked(bytes.len()) {
-            place.copy_from_slice(bytes);
+            // `copy_from_slice` has panic code that stays in an image which is built for size.
+            place.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
             self.rest = rest;
         }
     }
