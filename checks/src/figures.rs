@@ -152,7 +152,8 @@ const INSTRUCTIONS: Rows = &[
     ("lookup/64", "among 64"),
     ("lookup/1024", "among 1,024"),
     ("lookup/1024_alike", "among 1,024 whose IDs a hostile server chose"),
-    ("decide_and_use_permit", "a decision and its permit's use, without cryptography"),
+    ("decide_and_use_permit", "a decision and its permit's use: the event written, without Megolm"),
+    ("decide_reserve_and_use_permit", "the same, and the session sealed for the store"),
     ("parse_settings/typical", "reading typical settings (95 bytes)"),
     ("parse_settings/64KiB-string", "reading 64 KiB of one string"),
     ("parse_settings/64KiB-keys", "reading 64 KiB of unknown keys"),
@@ -163,11 +164,87 @@ const INSTRUCTIONS: Rows = &[
     ("record/read", "reading a room's record"),
 ];
 
-const FLASH: Rows = &[];
+const FLASH: Rows = &[
+    ("nothing-stored", "settings, rotation, rooms; nothing is stored"),
+    ("policy", "with records: rooms outlive a restart"),
+    ("two-capacities", "the same with tables of two capacities"),
+    ("policy-flash", "with records and the store on NOR flash"),
+    ("policy-sealing", "with records and sealed sessions"),
+    ("policy-flash-sealing", "with all of it"),
+];
+
+/// The same as `policy` at opt-level z.
+const TARGETS: Rows = &[
+    ("policy@z", "thumbv7em-none-eabihf"),
+    ("policy@z/thumbv6m-none-eabi", "thumbv6m-none-eabi, without compare-and-swap"),
+    ("policy@z/riscv32imc-unknown-none-elf", "riscv32imc-unknown-none-elf"),
+    ("policy@z/x86_64-unknown-none", "x86_64-unknown-none"),
+];
 
 const RAM: Rows = &[
     ("room_without_session", "a room with an ID of up to 255 bytes, without its session"),
     ("device", "the device, without its rooms"),
+];
+
+/// What is aimed at: of two figures the difference, or the one, is to be at most so much.
+struct Aim {
+    what: &'static str,
+    at_most: u64,
+    figure: &'static str,
+    without: Option<&'static str>,
+    levels: &'static [&'static str],
+}
+
+const AIMS: [Aim; 7] = [
+    Aim {
+        what: "instructions of the rotation rule",
+        at_most: 40,
+        figure: "instructions rotation_rule",
+        without: None,
+        levels: &OPT_LEVELS,
+    },
+    Aim {
+        what: "instructions of a reading of the clock and a decision, the lookup apart",
+        at_most: 120,
+        figure: "instructions decide/nothing_due",
+        without: Some("instructions lookup/1"),
+        levels: &OPT_LEVELS,
+    },
+    Aim {
+        what: "instructions of reading typical settings",
+        at_most: 3_000,
+        figure: "instructions parse_settings/typical",
+        without: None,
+        levels: &OPT_LEVELS,
+    },
+    Aim {
+        what: "flash: settings, rotation, rooms and records",
+        at_most: 12 << 10,
+        figure: "flash policy",
+        without: None,
+        levels: &["z"],
+    },
+    Aim {
+        what: "flash: what the store on NOR flash adds",
+        at_most: 14 << 10,
+        figure: "flash policy-flash",
+        without: Some("flash policy"),
+        levels: &["z"],
+    },
+    Aim {
+        what: "flash: what sealing adds",
+        at_most: 12 << 10,
+        figure: "flash policy-sealing",
+        without: Some("flash policy"),
+        levels: &["z"],
+    },
+    Aim {
+        what: "flash: what a second capacity adds",
+        at_most: 256,
+        figure: "flash two-capacities",
+        without: Some("flash policy"),
+        levels: &["z"],
+    },
 ];
 
 const OPT_LEVELS: [&str; 2] = ["z", "3"];
@@ -178,7 +255,11 @@ fn tables(compiler: &str, figures: &Figures) -> Result<String, String> {
         let _ = writeln!(text, "{line}");
     };
     let figure = |name: &str| figures.get(name).map(grouped).ok_or_else(|| format!("there is no {name}"));
-    line(format_args!("\nWith rustc {compiler}, opt-levels z and 3:\n"));
+    let compiler = match compiler.strip_suffix("-source") {
+        Some(version) => format!("{version}, which builds `core` at the same level"),
+        None => compiler.to_owned(),
+    };
+    line(format_args!("\nWith rustc {compiler}, at opt-levels z and 3:\n"));
     line(format_args!("| | instructions, z | 3 | stack in bytes, z | 3 |"));
     line(format_args!("|---|--:|--:|--:|--:|"));
     for (name, what) in INSTRUCTIONS {
@@ -193,19 +274,46 @@ fn tables(compiler: &str, figures: &Figures) -> Result<String, String> {
         }
         line(format_args!("{row}"));
     }
-    if !FLASH.is_empty() {
-        line(format_args!("\n| flash in bytes | z | 3 |\n|---|--:|--:|"));
-        for (name, what) in FLASH {
-            let [z, three] = OPT_LEVELS.map(|level| figure(&format!("flash {name}@{level}")));
-            line(format_args!("| {what} | {} | {} |", z?, three?));
-        }
+    line(format_args!("\n| flash in bytes | z | 3 |\n|---|--:|--:|"));
+    for (name, what) in FLASH {
+        let [z, three] = OPT_LEVELS.map(|level| figure(&format!("flash {name}@{level}")));
+        line(format_args!("| {what} | {} | {} |", z?, three?));
+    }
+    line(format_args!("\n| flash in bytes with records, z | |\n|---|--:|"));
+    for (name, target) in TARGETS {
+        line(format_args!("| {target} | {} |", figure(&format!("flash {name}"))?));
     }
     line(format_args!("\n| RAM in bytes | |\n|---|--:|"));
     for (name, what) in RAM {
         line(format_args!("| {what} | {} |", figure(&format!("ram {name}"))?));
     }
+    line(format_args!("\n| what is aimed at | at most | z | 3 |\n|---|--:|--:|--:|"));
+    for aim in &AIMS {
+        let mut row = format!("| {} | {} |", aim.what, grouped(aim.at_most));
+        for level in OPT_LEVELS {
+            let _ = match aim.levels.contains(&level) {
+                true => write!(row, " {} |", aim.reached(figures, level)?),
+                false => write!(row, " |"),
+            };
+        }
+        line(format_args!("{row}"));
+    }
     text.push('\n');
     Ok(text)
+}
+
+impl Aim {
+    /// The figure, and whether it is too high.
+    fn reached(&self, figures: &Figures, level: &str) -> Result<String, String> {
+        let get = |name: &str| {
+            let name = format!("{name}@{level}");
+            figures.get(&name).ok_or_else(|| format!("there is no {name}"))
+        };
+        let whole = get(self.figure)?;
+        let reached = whole.saturating_sub(self.without.map_or(Ok(0), get)?);
+        let verdict = if reached > self.at_most { ", missed" } else { "" };
+        Ok(format!("{}{verdict}", grouped(reached)))
+    }
 }
 
 /// A number with its thousands apart.

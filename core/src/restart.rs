@@ -14,7 +14,7 @@ use crate::device::{Config, Device, Resync};
 use crate::persistence::{LoadError, Persistence};
 use crate::record::{DEVICE_RECORD_LENGTH, DeviceRecord, ROOM_RECORD_LENGTH, RoomRecord};
 use crate::room::BlockReason;
-use crate::rooms::{RoomPlace, Rooms};
+use crate::rooms::{RoomPlace, Rooms, first_slots};
 use crate::sealed::{Binding, SealedUsage, Stamp, nothing_sealed};
 use crate::store::{Item, StoreError};
 
@@ -167,7 +167,7 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
                 room.set_sessions_made(0);
             }
         }
-        for slot in (0..=u16::MAX).take(capacity.max(self.stored_places())) {
+        for slot in first_slots(capacity.max(self.stored_places())) {
             let mut bytes = [0; ROOM_RECORD_LENGTH];
             let record = match load_room(&mut self.persistence, slot, &mut bytes)? {
                 None => continue,
@@ -295,7 +295,7 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
     fn start_over(&mut self) -> Result<(), OpenError> {
         self.incomplete = Some(BlockReason::StoreDamaged);
         self.discard_sessions()?;
-        for slot in (0..=u16::MAX).take(self.stored_places()) {
+        for slot in first_slots(self.stored_places()) {
             if let Err(LoadError::Damaged) = self.persistence.session_header(slot) {
                 self.persistence.store(Item::Session(slot), &nothing_sealed(slot))?;
             }
@@ -329,7 +329,7 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
     /// written over before the device's record forgets that there were places.
     fn take_in_surplus(&mut self) -> Result<(), OpenError> {
         let capacity = self.rooms.capacity();
-        for slot in (0..=u16::MAX).take(self.stored_places()).skip(capacity) {
+        for slot in first_slots(self.stored_places()).skip(capacity) {
             let mut bytes = [0; ROOM_RECORD_LENGTH];
             let Some(Ok(RoomRecord { room: Some(stored), sessions_made })) =
                 load_room(&mut self.persistence, slot, &mut bytes)?

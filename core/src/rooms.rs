@@ -116,7 +116,7 @@ impl<'a, S> Rooms<'a, S> {
     pub(crate) fn new(places: &'a mut [RoomPlace<S>]) -> Self {
         let capacity = places.len().min(1 << 16);
         let places = places.get_mut(..capacity).unwrap_or_default();
-        for (place, slot) in places.iter_mut().zip(0..=u16::MAX) {
+        for (place, slot) in places.iter_mut().zip(first_slots(capacity)) {
             place.room.clear();
             place.entry = slot;
         }
@@ -164,7 +164,7 @@ impl<'a, S> Rooms<'a, S> {
 
     /// All slots there are, used or not.
     pub(crate) fn slots(&self) -> impl Iterator<Item = u16> + use<S> {
-        (0..=u16::MAX).take(self.places.len())
+        first_slots(self.places.len())
     }
 
     /// Whether a room is at a slot. A free one may still have the ID of a room that was there.
@@ -237,6 +237,7 @@ impl<'a, S> Rooms<'a, S> {
     }
 
     /// The position of a room in the index, or the one it would have.
+    #[inline(never)] // it is asked for by every call: once is enough
     fn search(&self, id: RoomId<'_>) -> Result<usize, usize> {
         let used = self.places.get(..self.used).unwrap_or_default();
         used.binary_search_by(|place| match self.places.get(usize::from(place.entry)) {
@@ -244,4 +245,10 @@ impl<'a, S> Rooms<'a, S> {
             None => Ordering::Greater, // no such slot is in the index
         })
     }
+}
+
+/// So many slots, from the first one on: all there can be at most.
+#[expect(clippy::cast_possible_truncation, reason = "there are 65,536 of them")]
+pub(crate) fn first_slots(number: usize) -> impl Iterator<Item = u16> {
+    (0..number.min(1 << 16) as u32).map(|slot| slot as u16)
 }

@@ -18,7 +18,7 @@ use crate::measure::{SUBJECTS, again, each, inlined};
 const HOUR_MS: u32 = 3_600_000;
 
 /// All of them.
-pub(crate) fn measure() {
+pub fn measure() {
     rotation_rule();
     clocks();
     due_or_not();

@@ -12,7 +12,7 @@ use crate::measure::again;
 type Id = String<MAX_ROOM_ID_LENGTH>;
 
 /// All of them. The mean is over the rooms of a table: each is looked up as often as any other.
-pub(crate) fn measure() {
+pub fn measure() {
     among::<1>("lookup/1", usual_id);
     among::<8>("lookup/8", usual_id);
     among::<64>("lookup/64", usual_id);

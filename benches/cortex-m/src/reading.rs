@@ -9,7 +9,7 @@ use crate::measure::again;
 
 /// All of them.
 #[inline(never)]
-pub(crate) fn measure() {
+pub fn measure() {
     let limits = Limits::default();
     for input in inputs::ALL {
         again(input.name, &mut [input.content()], |content| {

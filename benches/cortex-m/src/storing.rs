@@ -14,11 +14,10 @@ use rand_core::{TryCryptoRng, TryRng};
 use crate::devices::{MILLISECONDS, NoEncryption, ROOM, content, send, set_ticks, share};
 use crate::measure::again;
 
-/// All of them.
-pub(crate) fn measure() {
+/// The records.
+pub fn measure_records() {
     device_record();
     room_record();
-    reservation();
 }
 
 #[inline(never)]
@@ -62,8 +61,7 @@ fn room_record() {
 
 /// A message that stores its session ahead (B2): `decide_and_use_permit`, and the session sealed and handed to the store. Here
 /// each message is such a one.
-#[inline(never)]
-fn reservation() {
+pub fn measure_reservation() {
     set_ticks(0);
     let mut sealing = [0; sealed_length::<NoEncryption>()];
     let mut places = RoomStorage::<NoEncryption, 1>::new();

@@ -88,7 +88,7 @@ fn serve<P: Persistence<Session>>(device: &mut Device<'_, Session, P>) {
     }
 }
 
-fn decide<P: Persistence<Session>>(moment: Moment<'_, Session, P>, room: RoomId<'_>) {
+fn decide<P: Persistence<Session>>(moment: Moment<'_, '_, Session, P>, room: RoomId<'_>) {
     match moment.decide(room, next::<Result<Session, Failure>>) {
         Ok(Decision::Share(share)) => answer(share),
         Ok(Decision::Blocked(reason)) => answer(reason),
