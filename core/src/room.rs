@@ -378,6 +378,9 @@ pub(crate) struct Policy {
     reset: bool,
 }
 
+/// What a room takes in RAM besides its session and its ID, on every target.
+const _: () = assert!(size_of::<Room<()>>() <= 48);
+
 impl<S> Room<S> {
     /// A room of which no content has been applied yet.
     pub(crate) const fn new() -> Self {

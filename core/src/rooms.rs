@@ -74,6 +74,9 @@ impl<S> Default for RoomPlace<S> {
 
 /// Places for `N` encrypted rooms, which can be made in a constant: for a `static` or wherever the caller has it. A
 /// device that knows only when it runs how many it wants takes a slice of any other origin.
+///
+/// Its bytes are not all zeros, so as the initial value of a `static` it takes as much flash as RAM. Made when the device starts, as
+/// by `StaticCell::init_with(RoomStorage::new)` of the crate static_cell, it takes next to none.
 pub struct RoomStorage<S, const N: usize>([RoomPlace<S>; N]);
 
 impl<S, const N: usize> RoomStorage<S, N> {

@@ -28,6 +28,7 @@ use pawl_core::record::ROOM_RECORD_LENGTH;
 use pawl_core::settings::{ChangePolicy, Limits};
 use pawl_core::{Config, Device, RoomStorage, SessionsStored, StoreKey, sealed_length};
 use semihosting::process::exit;
+use static_cell::StaticCell;
 
 use crate::clock::SysTickClock;
 use crate::flash::Flash;
@@ -53,8 +54,9 @@ const SEALED: usize = sealed_length::<NoEncryption>();
 
 #[entry]
 fn main() -> ! {
+    // Made at start: a `static` with an initial value that is not all zeros takes as much flash as RAM.
+    static ROOMS: StaticCell<RoomStorage<NoEncryption, 4>> = StaticCell::new();
     // cortex-m-rt hands these out as `&'static mut`, once.
-    static mut ROOMS: RoomStorage<NoEncryption, 4> = RoomStorage::new();
     static mut STORING: [u8; FlashStore::<Flash>::buffer_length(LONGEST)] = [0; _];
     static mut SEALING: [u8; SEALED] = [0; _];
 
@@ -71,7 +73,7 @@ fn main() -> ! {
         unwrap!(store.erase()); // as the factory would
     }
     let kept = SessionsStored::new(store, KEY, rtc, random::stand_in(*starts, Purpose::Nonces), SEALING);
-    let device = unwrap!(Device::open(ROOMS, CONFIG, kept, &clock));
+    let device = unwrap!(Device::open(ROOMS.init_with(RoomStorage::new), CONFIG, kept, &clock));
     let random = random::stand_in(*starts, Purpose::Sessions);
     let mut kiosk = Kiosk { device, clock, rtc, random, network_is_up: true, server, calendar_ms };
 
