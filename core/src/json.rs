@@ -417,7 +417,7 @@ impl<'a> Input<'a> {
         let mut escaped = false;
         loop {
             let special = |&byte: &u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-            let plain = self.rest.iter().position(special).ok_or(JsonError::Syntax)?;
+            let plain = self.rest.iter().position(special).unwrap_or(self.rest.len());
             self.rest = self.rest.get(plain..).unwrap_or_default();
             let here = self.rest.len();
             match self.next_byte() {
@@ -429,7 +429,7 @@ impl<'a> Input<'a> {
                     escaped = true;
                     self.escape()?;
                 }
-                _ => return Err(JsonError::Syntax), // a control character
+                _ => return Err(JsonError::Syntax), // a control character, or the end
             }
         }
     }
