@@ -42,10 +42,19 @@ impl Counter {
 
     /// What it shows so many milliseconds after the boot.
     #[must_use]
+    #[inline]
     pub fn ticks_at(&self, since_boot_ms: u64) -> u64 {
+        if self.hz.get() == 1_000 && self.ahead_ms == 0 && self.stall.is_none() {
+            // Nearly always. Numbers of 128 bits take their time.
+            let ticks = self.at_boot.wrapping_add(since_boot_ms);
+            return if self.bits == Bits::ThirtyTwo { ticks & u64::from(u32::MAX) } else { ticks };
+        }
+        self.ticks_with_faults(since_boot_ms)
+    }
+
+    fn ticks_with_faults(&self, since_boot_ms: u64) -> u64 {
         let shown_ms = i128::from(since_boot_ms) + i128::from(self.ahead_ms) - i128::from(self.stood_still(since_boot_ms));
-        // Most counters count milliseconds; dividing 128 bits takes its time.
-        let ticks = if self.hz.get() == 1_000 { shown_ms } else { (shown_ms * i128::from(self.hz.get())).div_euclid(1_000) };
+        let ticks = (shown_ms * i128::from(self.hz.get())).div_euclid(1_000);
         let ticks = i128::from(self.at_boot) + ticks;
         match self.bits {
             Bits::ThirtyTwo => u64::try_from(ticks & i128::from(u32::MAX)).unwrap_or_default(),

@@ -19,6 +19,7 @@ use crate::clock::Counter;
 use crate::olm::{Identity, OlmChannel};
 use crate::parts::Parts;
 use crate::power::{Chip, Keeping, KioskDevice, Memory, Rtc, RtcReading};
+use crate::ratchet_index::{Use, last_use};
 use crate::receiver::Receiver;
 use crate::scenario::{Crypto, Scenario, Stores};
 
@@ -35,6 +36,8 @@ pub enum Attempt {
     Share(ShareRequest),
     /// It goes out as `m.room.encrypted`; [`Kiosk::encrypted`] has its content.
     Encrypted,
+    /// It goes out, with that index of its session, and is not encrypted.
+    Unencrypted(Use),
     /// Something had to be stored first and could not be.
     NotStored,
 }
@@ -67,9 +70,8 @@ pub struct Kiosk<P: Parts> {
     off_ms: u64,
 }
 
-/// How many bytes around the ID of its room the payload of a message has that says nothing, and what stands for its
-/// ciphertext.
-const EMPTY_PAYLOAD: usize = 80;
+/// How many bytes the payload of a message that says nothing has beside the ID of its room, at most.
+const EMPTY_PAYLOAD: usize = 64;
 
 impl<P: Parts> Kiosk<P> {
     /// A kiosk that has just been installed. It stores sessions `reserve` messages ahead; what a power cut leaves in its
@@ -281,13 +283,16 @@ impl<P: Parts> Kiosk<P> {
                 let event = Event { event_type: "m.room.message", content };
                 let keys = self.identity.keys();
                 let sender = SendingDevice { sender_key: &keys.curve25519, device_id: &keys.device_id };
-                // The core wipes all of the scratch, which takes longer than anything else where nothing is encrypted.
-                let needed = match P::CRYPTO {
-                    Crypto::Vodozemac => self.scratch.len(),
-                    Crypto::None => EMPTY_PAYLOAD + room.as_str().len(),
-                };
+                if P::CRYPTO == Crypto::None {
+                    // The core wipes all of the scratch, so there is no more than the payload needs. There is no place
+                    // for the event, which nobody would read: the core finds that out last of all, when the message is
+                    // counted and the session has moved on.
+                    let scratch = &mut self.scratch[..EMPTY_PAYLOAD + room.as_str().len()];
+                    let _not_written = permit.encrypt(&event, &sender, scratch, &mut []);
+                    return Ok(Attempt::Unencrypted(last_use().expect("the payload has its place")));
+                }
                 let encrypted = permit
-                    .encrypt(&event, &sender, &mut self.scratch[..needed], &mut self.out)
+                    .encrypt(&event, &sender, &mut self.scratch, &mut self.out)
                     .expect("the buffers hold any message of a scenario");
                 self.encrypted = encrypted.length;
                 Attempt::Encrypted

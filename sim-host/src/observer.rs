@@ -6,8 +6,8 @@
 //! the device: it reads state events with `serde_json` (rules P1–P6), keeps its own account of settings (S1–S4, policy
 //! `Ratchet`) and places (K2), and takes the message index out of each ciphertext with vodozemac. It decides nothing for
 //! the device, and does not decrypt: whether the receiving devices could is reported to it. Where nothing is encrypted
-//! ([`message_without_cryptography`](Observer::message_without_cryptography)), the index stands in the content, and
-//! the observer sees for itself that no session is used whose key was not shared.
+//! ([`message_without_cryptography`](Observer::message_without_cryptography)), the session itself says which index it was
+//! used with, and the observer sees to it that no session is used whose key was not shared.
 //!
 //! What it knows of a session is its own, so it goes on over a restart of the device. Of restarts it knows what
 //! everybody can see: that there was one, and whether the device's clock lost the time meanwhile (B3). Ages are judged by
@@ -33,7 +33,7 @@ pub use self::summary::RoomSummary;
 pub use self::violation::{Violation, ViolationKind};
 
 use self::clock::{CounterWatch, Reading};
-use self::message::{MegolmContent, OpenContent};
+use self::message::MegolmContent;
 use self::room::{Room, Session, SessionId};
 
 /// The one algorithm that rooms are encrypted with.
@@ -184,16 +184,22 @@ impl Observer {
         }
     }
 
-    /// The device was told for how long it slept, while its counter stood still.
-    pub fn slept_known(&mut self, ms: u64) {
+    /// The device slept for that long, while its counter stood still, and knows it.
+    pub fn slept(&mut self, ms: u64) {
         self.counter.told_of(ms);
+    }
+
+    /// The device slept for that long, while its counter stood still, and knows that it does not know for how long (C5).
+    pub fn slept_unknown(&mut self, at_ms: u64, ms: u64) {
+        self.counter.told_of(ms);
+        self.time_lost(at_ms, "the device slept for nobody knows how long");
     }
 
     /// A receiving device decrypted the room key of this session, or would have. A session is taken to be born at the
     /// earlier of this and its first message; its real birth can only be earlier still.
     pub fn room_key_received(&mut self, at_ms: u64, room: &str, session_id: &str) {
         let number = self.number_of(room);
-        let Some(id) = SessionId::new(session_id) else {
+        let Some(id) = SessionId::new(session_id.as_bytes()) else {
             return self.session_id_too_long(at_ms, number);
         };
         let home = self.find_session(at_ms, number, id);
@@ -222,16 +228,17 @@ impl Observer {
     }
 
     /// As [`message`](Self::message), for an `m.room.encrypted` event of a device that is simulated without cryptography:
-    /// the index stands in the place of the ciphertext, in base 16.
+    /// the session was used with this index, and nobody receives.
     #[inline]
-    pub fn message_without_cryptography(&mut self, at_ms: u64, room: RoomNumber, content: &[u8]) {
-        match OpenContent::read(content) {
-            Ok(read) => {
-                if let Some(home) = self.encrypted_message(at_ms, room, &read.session_id, read.message_index) {
-                    self.check_shared(at_ms, room, home);
-                }
-            }
-            Err(why) => self.not_megolm(at_ms, room, why),
+    pub fn message_without_cryptography(
+        &mut self,
+        at_ms: u64,
+        room: RoomNumber,
+        session_id: &[u8],
+        message_index: u32,
+    ) {
+        if let Some(home) = self.encrypted_message(at_ms, room, session_id, message_index) {
+            self.check_shared(at_ms, room, home);
         }
     }
 
@@ -239,7 +246,7 @@ impl Observer {
     /// them out of its content.
     pub fn megolm_message(&mut self, at_ms: u64, room: &str, session_id: &str, message_index: u32) {
         let number = self.number_of(room);
-        self.encrypted_message(at_ms, number, session_id, message_index);
+        self.encrypted_message(at_ms, number, session_id.as_bytes(), message_index);
     }
 
     #[inline]
@@ -247,7 +254,7 @@ impl Observer {
         &mut self,
         at_ms: u64,
         room: RoomNumber,
-        session_id: &str,
+        session_id: &[u8],
         message_index: u32,
     ) -> Option<RoomNumber> {
         self.rooms[room.place()].messages += 1;

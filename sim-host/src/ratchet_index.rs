@@ -1,5 +1,9 @@
-//! A session without cryptography: a number and a ratchet index, which stand where a ciphertext would.
+//! A session without cryptography: a number and a ratchet index.
+//!
+//! What a session of this kind was used for is told by itself, not by the core: [`last_use`] says which session was last
+//! asked to encrypt on this thread, and with which index.
 
+use std::cell::Cell;
 use std::fmt::{self, Display};
 
 use pawl_core::session::{OutboundSession, SESSION_ID_LENGTH, SESSION_KEY_LENGTH, StorableSession};
@@ -18,17 +22,36 @@ impl RatchetIndex {
     }
 }
 
-/// The ratchet is at its end, or there is no place for what stands for a ciphertext.
-#[derive(Debug)]
-pub struct NotEncrypted;
+/// An index of a session that was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// The session's ID.
+    pub session_id: [u8; SESSION_ID_LENGTH],
+    /// The index.
+    pub message_index: u32,
+}
 
-impl Display for NotEncrypted {
+thread_local! {
+    static LAST_USE: Cell<Option<Use>> = const { Cell::new(None) };
+}
+
+/// The last use of any session on this thread; nothing if that was asked for before.
+#[must_use]
+pub fn last_use() -> Option<Use> {
+    LAST_USE.take()
+}
+
+/// The ratchet is at its end.
+#[derive(Debug)]
+pub struct EndOfRatchet;
+
+impl Display for EndOfRatchet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the ratchet is at its end, or the buffer too short")
+        f.write_str("the ratchet is at its end")
     }
 }
 
-impl std::error::Error for NotEncrypted {}
+impl std::error::Error for EndOfRatchet {}
 
 /// Eight digits of base 16.
 fn digits(number: u32) -> [u8; 8] {
@@ -42,7 +65,7 @@ fn digits(number: u32) -> [u8; 8] {
 }
 
 impl OutboundSession for RatchetIndex {
-    type Error = NotEncrypted;
+    type Error = EndOfRatchet;
 
     fn write_session_id(&self, out: &mut [u8; SESSION_ID_LENGTH]) {
         out.fill(b'A');
@@ -58,13 +81,13 @@ impl OutboundSession for RatchetIndex {
         self.index
     }
 
-    /// The index, in eight digits of base 16.
-    fn encrypt<'o>(&mut self, _plaintext: &[u8], out: &'o mut [u8]) -> Result<&'o str, NotEncrypted> {
-        let next = self.index.checked_add(1).ok_or(NotEncrypted)?;
-        let place = out.get_mut(..8).ok_or(NotEncrypted)?;
-        place.copy_from_slice(&digits(self.index));
+    fn encrypt<'o>(&mut self, _plaintext: &[u8], _out: &'o mut [u8]) -> Result<&'o str, EndOfRatchet> {
+        let next = self.index.checked_add(1).ok_or(EndOfRatchet)?;
+        let mut session_id = [0; SESSION_ID_LENGTH];
+        self.write_session_id(&mut session_id);
+        LAST_USE.set(Some(Use { session_id, message_index: self.index }));
         self.index = next;
-        str::from_utf8(place).map_err(|_| NotEncrypted)
+        Ok("")
     }
 }
 
@@ -94,16 +117,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_for_a_ciphertext_is_the_index() {
+    fn each_index_is_used_once_and_the_session_says_so() {
         let mut session = RatchetIndex { session: 0x12_ab, index: 0xfe };
-        let mut out = [0; 8];
-        assert_eq!(session.encrypt(b"", &mut out).unwrap(), "000000fe");
-        assert_eq!(session.message_index(), 0xff);
-        let mut id = [0; SESSION_ID_LENGTH];
-        session.write_session_id(&mut id);
-        assert!(id.starts_with(b"000012abA"));
+        session.encrypt(b"", &mut []).unwrap();
+        let used = last_use().unwrap();
+        assert!(used.session_id.starts_with(b"000012abA"));
+        assert_eq!((used.message_index, session.message_index()), (0xfe, 0xff));
+        assert_eq!(last_use(), None);
         session.index = u32::MAX;
-        assert!(session.encrypt(b"", &mut out).is_err());
+        assert!(session.encrypt(b"", &mut []).is_err());
+        assert_eq!(last_use(), None);
     }
 
     #[test]

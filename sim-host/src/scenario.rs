@@ -235,7 +235,7 @@ impl Default for NetworkPlan {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoomPlan {
-    /// The room's ID; for many rooms, `{n}` in it is the number of each, from 1.
+    /// The room's ID; for many rooms, `{n}` in it is the number of each, from 1, with leading zeros.
     pub id: String,
     /// How many rooms there are of this kind.
     #[serde(default = "one")]

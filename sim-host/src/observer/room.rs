@@ -20,9 +20,9 @@ impl SessionId {
     const LONGEST: usize = 47;
 
     /// `None` when it is too long.
-    pub(super) fn new(id: &str) -> Option<Self> {
+    pub(super) fn new(id: &[u8]) -> Option<Self> {
         let mut bytes = [0; Self::LONGEST];
-        bytes.get_mut(..id.len())?.copy_from_slice(id.as_bytes());
+        bytes.get_mut(..id.len())?.copy_from_slice(id);
         Some(SessionId { length: u8::try_from(id.len()).ok()?, bytes })
     }
 }

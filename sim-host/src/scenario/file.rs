@@ -317,9 +317,10 @@ impl RoomPlan {
         Ok(())
     }
 
-    /// The ID of the room of that number, from 1.
+    /// The ID of the room of that number, from 1. All numbers have as many digits as the last one.
     pub(crate) fn numbered_id(&self, number: u32) -> String {
-        self.id.replace("{n}", &number.to_string())
+        let digits = self.count.to_string().len();
+        self.id.replace("{n}", &format!("{number:0digits$}"))
     }
 }
 

@@ -3,8 +3,16 @@
 use super::Scenario;
 
 /// Their names and texts, the default first.
-const BUILT_IN: [(&str, &str); 2] = [
+const BUILT_IN: [(&str, &str); 10] = [
     ("kiosk-month", include_str!("../../scenarios/kiosk-month.toml")),
+    ("sensor-year", include_str!("../../scenarios/sensor-year.toml")),
+    ("public-room", include_str!("../../scenarios/public-room.toml")),
+    ("burst-flood", include_str!("../../scenarios/burst-flood.toml")),
+    ("hostile-server", include_str!("../../scenarios/hostile-server.toml")),
+    ("bad-clock", include_str!("../../scenarios/bad-clock.toml")),
+    ("bad-power", include_str!("../../scenarios/bad-power.toml")),
+    ("small-table", include_str!("../../scenarios/small-table.toml")),
+    ("sleepy-sensor", include_str!("../../scenarios/sleepy-sensor.toml")),
     ("ten-thousand-rooms", include_str!("../../scenarios/ten-thousand-rooms.toml")),
 ];
 

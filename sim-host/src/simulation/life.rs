@@ -12,6 +12,7 @@ use crate::kiosk::{Attempt, PowerFailed};
 use crate::observer::PlainEvent;
 use crate::parts::Parts;
 use crate::power::{Keeping, KioskDevice, Memory};
+use crate::ratchet_index::Use;
 use crate::scenario::{Crypto, OutageKind, Range};
 
 /// The device that runs, in the world it is in.
@@ -106,10 +107,10 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
             return Ok(false);
         }
         let slept = if known {
-            world.observer.slept_known(for_ms);
+            world.observer.slept(for_ms);
             self.device.slept(Sleep::KnownMs(for_ms))
         } else {
-            world.observer.time_lost(world.now_ms, "the kiosk slept for nobody knows how long");
+            world.observer.slept_unknown(world.now_ms, for_ms);
             self.device.slept(Sleep::Unknown)
         };
         self.world.kiosk.unless_power_failed(slept)?;
@@ -141,6 +142,11 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
             match kiosk.try_send::<K>(*now_ms, &mut self.device, room, rooms[room].id, content)? {
                 Attempt::Plaintext => self.emit_plaintext(room),
                 Attempt::Encrypted => self.emit(room),
+                Attempt::Unencrypted(used) => {
+                    let World { now_ms, rooms, observer, .. } = &mut *self.world;
+                    let Use { session_id, message_index } = &used;
+                    observer.message_without_cryptography(*now_ms, rooms[room].seen, session_id, *message_index);
+                }
                 Attempt::Blocked(reason) => self.not_sent(room, reason.name()),
                 Attempt::NoSession => self.not_sent(room, "no_session"),
                 Attempt::NotStored => self.not_sent(room, "not_stored"),
@@ -167,21 +173,12 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
     }
 
     /// The message that was encrypted goes out: everybody in the room gets it, and the observer sees it.
-    #[inline]
     fn emit(&mut self, room: usize) {
-        let World { now_ms, kiosk, rooms, observer, .. } = &mut *self.world;
-        match P::CRYPTO {
-            Crypto::None => {
-                observer.message_without_cryptography(*now_ms, rooms[room].seen, kiosk.encrypted());
-            }
-            Crypto::Vodozemac => {
-                let encrypted = kiosk.encrypted().to_vec();
-                let uncounted = kiosk.uncounted_message();
-                self.emit_encrypted(room, &encrypted);
-                if let Some(uncounted) = uncounted {
-                    self.emit_encrypted(room, &uncounted);
-                }
-            }
+        let kiosk = &mut self.world.kiosk;
+        let (encrypted, uncounted) = (kiosk.encrypted().to_vec(), kiosk.uncounted_message());
+        self.emit_encrypted(room, &encrypted);
+        if let Some(uncounted) = uncounted {
+            self.emit_encrypted(room, &uncounted);
         }
     }
 
