@@ -53,7 +53,8 @@ impl Counter {
     }
 
     fn ticks_with_faults(&self, since_boot_ms: u64) -> u64 {
-        let shown_ms = i128::from(since_boot_ms) + i128::from(self.ahead_ms) - i128::from(self.stood_still(since_boot_ms));
+        let shown_ms = i128::from(since_boot_ms) + i128::from(self.ahead_ms)
+            - i128::from(self.stood_still(since_boot_ms));
         let ticks = (shown_ms * i128::from(self.hz.get())).div_euclid(1_000);
         let ticks = i128::from(self.at_boot) + ticks;
         match self.bits {

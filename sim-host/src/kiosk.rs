@@ -11,7 +11,8 @@ use pawl_core::clock::{TickRate, TimeError};
 use pawl_core::event::{Event, SendingDevice};
 use pawl_core::settings::Limits;
 use pawl_core::{
-    BlockReason, Config, DecideError, Decision, Device, Moment, OpenError, RoomId, ShareRequest, SharedError, StoreKey,
+    BlockReason, Config, DecideError, Decision, Device, Moment, OpenError, RoomId, ShareRequest, SharedError,
+    StoreKey,
 };
 use zeroize::Zeroizing;
 
@@ -71,7 +72,7 @@ pub struct Kiosk<P: Parts> {
 }
 
 /// How many bytes the payload of a message that says nothing has beside the ID of its room, at most.
-const EMPTY_PAYLOAD: usize = 64;
+const EMPTY_PAYLOAD: usize = 48;
 
 impl<P: Parts> Kiosk<P> {
     /// A kiosk that has just been installed. It stores sessions `reserve` messages ahead; what a power cut leaves in its
@@ -83,7 +84,8 @@ impl<P: Parts> Kiosk<P> {
         let device = &scenario.device;
         let counter = Counter::new(&scenario.clock);
         let (messages, period) = (device.limit_messages, device.limit_period);
-        let limits = Limits::new(messages.0..=messages.1, period.0.0..=period.1.0).expect("the scenario was checked");
+        let limits =
+            Limits::new(messages.0..=messages.1, period.0.0..=period.1.0).expect("the scenario was checked");
         let places = if device.stores == Stores::Nothing { 0 } else { device.places };
         Kiosk {
             parts,
@@ -213,7 +215,11 @@ impl<P: Parts> Kiosk<P> {
         RtcReading(self.rtc.stamp(self.parts.rtc_count(true_ms, self.off_ms)))
     }
 
-    fn show_time<K: Keeping<P::Session>>(&mut self, true_ms: u64, device: &mut KioskDevice<'_, P::Session, K>) {
+    fn show_time<K: Keeping<P::Session>>(
+        &mut self,
+        true_ms: u64,
+        device: &mut KioskDevice<'_, P::Session, K>,
+    ) {
         if K::CLOCKED {
             K::show_time(device.persistence(), self.rtc_reading(true_ms));
         }
@@ -280,7 +286,6 @@ impl<P: Parts> Kiosk<P> {
             Decision::Blocked(reason) => Attempt::Blocked(reason),
             Decision::Share(request) => Attempt::Share(request),
             Decision::Encrypt(permit) => {
-                let event = Event { event_type: "m.room.message", content };
                 let keys = self.identity.keys();
                 let sender = SendingDevice { sender_key: &keys.curve25519, device_id: &keys.device_id };
                 if P::CRYPTO == Crypto::None {
@@ -288,9 +293,11 @@ impl<P: Parts> Kiosk<P> {
                     // for the event, which nobody would read: the core finds that out last of all, when the message is
                     // counted and the session has moved on.
                     let scratch = &mut self.scratch[..EMPTY_PAYLOAD + room.as_str().len()];
+                    let event = Event { event_type: "m", content };
                     let _not_written = permit.encrypt(&event, &sender, scratch, &mut []);
                     return Ok(Attempt::Unencrypted(last_use().expect("the payload has its place")));
                 }
+                let event = Event { event_type: "m.room.message", content };
                 let encrypted = permit
                     .encrypt(&event, &sender, &mut self.scratch, &mut self.out)
                     .expect("the buffers hold any message of a scenario");

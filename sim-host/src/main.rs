@@ -102,7 +102,12 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, String> {
     }
     if !arguments.quiet {
         // Somebody who reads only the first lines has seen enough.
-        let _closed = writeln!(io::stdout(), "{report}\nTook {:.1} s: {} messages a second.", seconds(report.wall_ms), report.messages_a_second());
+        let _closed = writeln!(
+            io::stdout(),
+            "{report}\nTook {:.1} s: {} messages a second.",
+            seconds(report.wall_ms),
+            report.messages_a_second()
+        );
     } else if !report.is_clean() {
         eprintln!("pawl-sim: {} violations; --json FILE lists them", report.violation_count);
     }
@@ -118,7 +123,10 @@ fn run_with_progress(scenario: &Scenario, arguments: &RunArguments) -> Report {
     let template = "{msg} {bar:40} {percent:>3} %, {eta} left";
     bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_message(scenario.name.clone());
-    let plan = Plan { reserve: arguments.reserve.unwrap_or(scenario.device.reserve), ..Plan::new(scenario, arguments.seed) };
+    let plan = Plan {
+        reserve: arguments.reserve.unwrap_or(scenario.device.reserve),
+        ..Plan::new(scenario, arguments.seed)
+    };
     let progress = |at_ms| bar.set_position(at_ms / HOUR_MS);
     let report = match arguments.crypto.unwrap_or(scenario.crypto) {
         Crypto::Vodozemac => simulation::run_and_measure_wear(&plan, progress),

@@ -154,6 +154,17 @@ impl Observer {
         self.rooms[number.place()].ends_sessions(at_ms, why);
     }
 
+    /// The device was told the room's history visibility. Where that crosses between what newcomers may read and what they
+    /// may not, no session that the room has had may be used (E3); a value that is not known is taken as `joined`.
+    pub fn history_visibility(&mut self, at_ms: u64, room: &str, value: &str) {
+        let number = self.number_of(room);
+        let room = &mut self.rooms[number.place()];
+        let shared = matches!(value, "shared" | "world_readable");
+        if std::mem::replace(&mut room.shares_history, shared) != shared && room.encrypted {
+            room.ends_sessions(at_ms, "the history visibility crossed");
+        }
+    }
+
     /// The device was off, and is on again.
     pub fn restarted(&mut self) {
         self.restarts += 1;
@@ -424,7 +435,9 @@ impl Observer {
     }
 
     fn session_id_too_long(&mut self, at_ms: u64, room: RoomNumber) {
-        self.report(ViolationKind::NotMegolm, at_ms, room, || "the session ID is none of Megolm's".to_owned());
+        self.report(ViolationKind::NotMegolm, at_ms, room, || {
+            "the session ID is none of Megolm's".to_owned()
+        });
     }
 
     /// In a room that never was encrypted there are no settings to encrypt by either.
@@ -512,13 +525,7 @@ impl Observer {
     }
 
     #[cold]
-    fn report(
-        &mut self,
-        kind: ViolationKind,
-        at_ms: u64,
-        room: RoomNumber,
-        detail: impl FnOnce() -> String,
-    ) {
+    fn report(&mut self, kind: ViolationKind, at_ms: u64, room: RoomNumber, detail: impl FnOnce() -> String) {
         *self.counts.entry(kind).or_default() += 1;
         if self.violations.len() < VIOLATIONS_KEPT {
             let room = self.rooms[room.place()].id.to_string();

@@ -227,7 +227,10 @@ impl<S: StorableSession> Memory<S> {
         reserve: NonZeroU32,
     ) -> (&mut [RoomPlace<S>], KeepWith<'_>) {
         let store = KioskStore::new(chip, &mut self.flash_buffer);
-        (&mut self.places, KeepWith { store, sealing_buffer: &mut self.sealing_buffer, key, reading, reserve })
+        (
+            &mut self.places,
+            KeepWith { store, sealing_buffer: &mut self.sealing_buffer, key, reading, reserve },
+        )
     }
 }
 

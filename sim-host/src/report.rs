@@ -317,7 +317,8 @@ impl RoomReport {
     }
 
     fn name(&self) -> String {
-        let count = if self.rooms == 1 { String::new() } else { format!(" × {}", grouped(self.rooms as u64)) };
+        let count =
+            if self.rooms == 1 { String::new() } else { format!(" × {}", grouped(self.rooms as u64)) };
         format!("{}{count}\n{}", self.room, self.about)
     }
 

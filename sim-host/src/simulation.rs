@@ -109,31 +109,66 @@ fn run_with<P: Parts>(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
     /// A message that makes the next one due.
-    Message { room: u32, stream: Stream },
+    Message {
+        room: u32,
+        stream: Stream,
+    },
     /// The bursts of a day are planned.
-    DayBegins { room: u32 },
-    BurstMessage { room: u32, left: u32 },
+    DayBegins {
+        room: u32,
+    },
+    BurstMessage {
+        room: u32,
+        left: u32,
+    },
     /// What the plan of a room has at that place, for the time of that number.
-    Event { room: u32, event: u32, time: u32 },
-    Churn { room: u32, time: u32 },
-    Join { room: u32 },
-    ShareEnds { room: u32, number: u64 },
-    Restart { number: u32 },
+    Event {
+        room: u32,
+        event: u32,
+        time: u32,
+    },
+    Churn {
+        room: u32,
+        time: u32,
+    },
+    Join {
+        room: u32,
+    },
+    ShareEnds {
+        room: u32,
+        number: u64,
+    },
+    Restart {
+        number: u32,
+    },
     CutInShare,
-    Sleep { number: u32 },
-    ClockFault { number: u32 },
+    Sleep {
+        number: u32,
+    },
+    ClockFault {
+        number: u32,
+    },
     ReadCounter,
 }
 
 /// What a kiosk that is on has to do now.
 enum Task {
-    Message { room: usize, what: &'static str },
+    Message {
+        room: usize,
+        what: &'static str,
+    },
     Sync,
-    ShareEnds { room: usize, number: u64 },
+    ShareEnds {
+        room: usize,
+        number: u64,
+    },
     Outage(Outage),
     /// The power is cut, as was planned for this share.
     CutInShare(Outage),
-    Sleep { for_ms: u64, known: bool },
+    Sleep {
+        for_ms: u64,
+        known: bool,
+    },
     ReadCounter,
 }
 
@@ -463,8 +498,10 @@ fn number(room: usize) -> u32 {
 fn observer_of(scenario: &Scenario) -> Observer {
     let device = &scenario.device;
     let (messages, period) = (device.limit_messages, device.limit_period);
-    let limits =
-        Limits { messages: messages.0.into()..=messages.1.into(), period_ms: period.0.into()..=period.1.into() };
+    let limits = Limits {
+        messages: messages.0.into()..=messages.1.into(),
+        period_ms: period.0.into()..=period.1.into(),
+    };
     Observer::new(limits)
         .with_places(device.places)
         .with_counter(scenario.clock.bits == Bits::ThirtyTwo, scenario.clock.hz.get())

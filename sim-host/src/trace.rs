@@ -351,7 +351,8 @@ impl<P: Persistence<RatchetIndex>, W: Write> Life<'_, '_, '_, P, W> {
         loop {
             let moment = self.device.at_ticks(self.clock.ticks_at(at), self.clock.rate());
             let moment = moment.map_err(|error| error.to_string())?;
-            let decision = moment.decide(room, || Ok::<_, std::convert::Infallible>(RatchetIndex::numbered(0)));
+            let decision =
+                moment.decide(room, || Ok::<_, std::convert::Infallible>(RatchetIndex::numbered(0)));
             match decision.map_err(|error| error.to_string())? {
                 Decision::Plaintext(_permit) => output.decision = "plaintext",
                 Decision::Blocked(reason) => {

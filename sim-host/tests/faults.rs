@@ -10,10 +10,11 @@ use pawl_core::session::{OutboundSession, SESSION_ID_LENGTH, SESSION_KEY_LENGTH,
 use pawl_core::store::{Item, Store};
 use pawl_core::{CiphertextTooLong, Device, Persistence, RoomId, VodozemacSession};
 use pawl_sim_host::observer::ViolationKind;
-use pawl_sim_host::parts::{Parts, SessionNotMade, SoundParts};
+use pawl_sim_host::parts::{Parts, SessionNotMade, SoundParts, WithoutCryptography};
 use pawl_sim_host::power::{ADDRESSES, CAPACITY, Flash, LONGEST_ITEM, Rtc};
+use pawl_sim_host::ratchet_index::RatchetIndex;
 use pawl_sim_host::report::Report;
-use pawl_sim_host::scenario::{DAY_MS, HOUR_MS, OutageKind, RestartPlan, Scenario, When};
+use pawl_sim_host::scenario::{Crypto, DAY_MS, HOUR_MS, OutageKind, RestartPlan, Scenario, When};
 use pawl_sim_host::simulation::{self, Plan};
 use vodozemac::megolm::{GroupSession, GroupSessionPickle, SessionConfig};
 
@@ -446,4 +447,57 @@ impl Parts for RoomForgotten {
 fn a_store_that_forgets_a_room_is_plaintext_after_encryption() {
     let cut = day_with(&[(9, OutageKind::PowerCut, 1_000)]);
     assert_raises(&run(&cut, RoomForgotten), ViolationKind::PlaintextAfterEncryption);
+}
+
+// ---- without cryptography ----
+
+/// Sessions that encrypt nothing, and sound parts but for these and the counter.
+macro_rules! without_cryptography {
+    () => {
+        type Session = RatchetIndex;
+
+        const CRYPTO: Crypto = Crypto::None;
+
+        sound!(rtc_count);
+        sound!(rtc_setting);
+        sound!(flash);
+        sound!(delivery);
+        sound!(core);
+        sound!(counting);
+    };
+}
+
+/// All rooms have the same session, which begins anew each time.
+struct OneSessionForAll;
+
+impl Parts for OneSessionForAll {
+    without_cryptography!();
+    sound!(counter);
+
+    fn make_session(&mut self, _room: usize) -> Result<RatchetIndex, SessionNotMade> {
+        Ok(RatchetIndex::numbered(1))
+    }
+}
+
+/// The clock stands still.
+#[derive(Default)]
+struct AgeIgnoredWithoutCryptography(WithoutCryptography);
+
+impl Parts for AgeIgnoredWithoutCryptography {
+    without_cryptography!();
+
+    fn make_session(&mut self, room: usize) -> Result<RatchetIndex, SessionNotMade> {
+        self.0.make_session(room)
+    }
+
+    fn counter_at(&self, _since_boot_ms: u64) -> u64 {
+        0
+    }
+}
+
+#[test]
+fn what_is_wrong_is_found_without_cryptography_too() {
+    assert_eq!(run_with(WithoutCryptography::default()).violations, []);
+    assert_raises(&run_with(OneSessionForAll), ViolationKind::RatchetIndexReused);
+    assert_raises(&run_with(AgeIgnoredWithoutCryptography::default()), ViolationKind::SessionOverAgeLimit);
 }

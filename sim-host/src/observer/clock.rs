@@ -73,7 +73,11 @@ impl CounterWatch {
             self.first_ms = true_ms;
             return Reading::WentOn;
         };
-        let passed = if self.wraps { ticks.wrapping_sub(last) & u64::from(u32::MAX) } else { ticks.wrapping_sub(last) };
+        let passed = if self.wraps {
+            ticks.wrapping_sub(last) & u64::from(u32::MAX)
+        } else {
+            ticks.wrapping_sub(last)
+        };
         let half = if self.wraps { 1 << 31 } else { 1 << 63 };
         let went = if passed < half { Reading::WentOn } else { Reading::WentBack };
         if went == Reading::WentOn {
@@ -161,6 +165,9 @@ mod tests {
         counter.restarted();
         counter.read(1_000, 0);
         counter.read(1_010, 10);
-        assert_eq!((counter.hidden_ms(), counter.hidden_at_restart_ms(), counter.unseen_ms()), (100, 100, 100));
+        assert_eq!(
+            (counter.hidden_ms(), counter.hidden_at_restart_ms(), counter.unseen_ms()),
+            (100, 100, 100)
+        );
     }
 }

@@ -62,6 +62,8 @@ pub(super) struct Room {
     /// Whether the device had a place for it.
     pub(super) placed: bool,
     pub(super) settings: Option<Settings>,
+    /// Whether those who come later may read what was before.
+    pub(super) shares_history: bool,
     /// How many events there were that end sessions.
     pub(super) rotation_events: u64,
     pub(super) messages: u64,
@@ -83,6 +85,7 @@ impl Room {
             encrypted: false,
             placed: false,
             settings: None,
+            shares_history: false,
             rotation_events: 0,
             messages: 0,
             plaintext_messages: 0,
@@ -111,7 +114,11 @@ impl Room {
     /// A new session is the latest one. Returns the ID of the one that is no longer kept for that.
     pub(super) fn add(&mut self, session: Session) -> Option<SessionId> {
         self.earlier.extend(self.latest.replace(session));
-        if self.earlier.len() > EARLIER_KEPT { self.earlier.pop_front().map(|session| session.id) } else { None }
+        if self.earlier.len() > EARLIER_KEPT {
+            self.earlier.pop_front().map(|session| session.id)
+        } else {
+            None
+        }
     }
 
     pub(super) fn summary(&self) -> RoomSummary<'_> {

@@ -161,4 +161,3 @@ fn nesting_depth(json: &str) -> usize {
     }
     deepest
 }
-

@@ -118,10 +118,7 @@ fn plaintext_in_a_blocked_room_is_two_violations() {
     let mut observer = observer();
     observer.encryption_event(ROOM, b"not JSON");
     observer.message(1, ROOM, "m.room.message", b"{}");
-    assert_eq!(
-        observer.kinds(),
-        [ViolationKind::PlaintextAfterEncryption, ViolationKind::SentWhileBlocked]
-    );
+    assert_eq!(observer.kinds(), [ViolationKind::PlaintextAfterEncryption, ViolationKind::SentWhileBlocked]);
 }
 
 #[test]
@@ -572,8 +569,7 @@ fn the_test_vectors_are_read_as_they_say() {
         let bytes = std::fs::read(&path).unwrap();
         let end = bytes.windows(2).position(|pair| pair == b"\n\n").unwrap();
         let (header, body) = (std::str::from_utf8(&bytes[..end]).unwrap(), &bytes[end + 2..]);
-        let field =
-            |name: &str| header.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        let field = |name: &str| header.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         let number = |name| field(name).unwrap().parse::<u64>().unwrap();
         let range = |name| {
             let (lower, upper) = field(name)?.split_once(' ').unwrap();
@@ -597,4 +593,117 @@ fn content_of_65536_bytes_is_fine_and_one_more_is_not() {
     let padded = |bytes: usize| [USABLE, " ".repeat(bytes - USABLE.len()).as_bytes()].concat();
     assert!(read(padded(65_536)).is_some());
     assert!(read(padded(65_537)).is_none());
+}
+
+// ---- bounded memory, and what a device cannot know ----
+
+#[test]
+fn sessions_that_are_long_over_are_not_kept() {
+    let mut observer = observer_of_encrypted_room();
+    for session in 0..1_000 {
+        observer.megolm_message(session, ROOM, &session.to_string(), 0);
+    }
+    assert_eq!(observer.violations(), []);
+    assert_eq!(observer.session_rooms.len(), 1 + room::EARLIER_KEPT);
+    observer.megolm_message(1_000, ROOM, "995", 0);
+    observer.megolm_message(1_000, ROOM, "999", 0);
+    assert_eq!(observer.kinds(), [ViolationKind::RatchetIndexReused; 2]);
+}
+
+#[test]
+fn a_session_whose_key_was_not_shared_is_a_violation_where_nobody_receives() {
+    let mut observer = observer_of_encrypted_room();
+    let room = observer.number_of(ROOM);
+    observer.room_key_received(1, ROOM, "shared");
+    observer.message_without_cryptography(2, room, b"shared", 0);
+    assert_eq!(observer.violations(), []);
+    observer.message_without_cryptography(3, room, b"not shared", 0);
+    assert_eq!(observer.kinds(), [ViolationKind::Undecryptable]);
+}
+
+#[test]
+fn an_age_that_the_counter_hid_is_allowed_and_one_that_it_showed_is_not() {
+    // C3: 2 hours pass, of which the counter shows one.
+    let mut observer = observer_of_encrypted_room();
+    observer.counter_read(0, 0);
+    observer.megolm_message(0, ROOM, "session", 0);
+    let shown = WEEK_MS - 3_600_000;
+    observer.counter_read(WEEK_MS, shown & u64::from(u32::MAX));
+    observer.megolm_message(WEEK_MS, ROOM, "session", 1);
+    assert_eq!((observer.unseen_ms(), observer.violations()), (3_600_000, &[][..]));
+    observer.counter_read(WEEK_MS + 3_600_000, (shown + 3_600_000) & u64::from(u32::MAX));
+    observer.megolm_message(WEEK_MS + 3_600_000, ROOM, "session", 2);
+    assert_eq!(observer.kinds(), [ViolationKind::SessionOverAgeLimit]);
+}
+
+#[test]
+fn a_restart_ends_what_is_allowed_to_a_session_that_outlives_it() {
+    // B3: its age comes from a clock that goes on.
+    let mut observer = observer_of_encrypted_room();
+    observer.counter_read(0, 0);
+    observer.megolm_message(0, ROOM, "session", 0);
+    observer.counter_read(WEEK_MS, 0);
+    observer.restarted();
+    observer.counter_read(WEEK_MS, 0);
+    observer.megolm_message(WEEK_MS, ROOM, "session", 1);
+    assert_eq!(observer.kinds(), [ViolationKind::SessionOverAgeLimit]);
+}
+
+#[test]
+fn a_session_from_before_the_counter_went_back_is_a_violation() {
+    // C3
+    let mut observer = observer_of_encrypted_room();
+    observer.counter_read(0, 1_000);
+    observer.megolm_message(0, ROOM, "session", 0);
+    observer.counter_read(10, 999);
+    observer.megolm_message(10, ROOM, "session", 1);
+    assert_eq!(observer.kinds(), [ViolationKind::SessionSurvivedRotationEvent]);
+}
+
+#[test]
+fn a_session_from_before_a_sleep_of_unknown_length_is_a_violation() {
+    // C5
+    let mut observer = observer_of_encrypted_room();
+    observer.megolm_message(0, ROOM, "session", 0);
+    observer.slept(5);
+    observer.megolm_message(5, ROOM, "session", 1);
+    assert_eq!(observer.violations(), []);
+    observer.slept_unknown(10, 5);
+    observer.megolm_message(10, ROOM, "session", 2);
+    assert_eq!(observer.kinds(), [ViolationKind::SessionSurvivedRotationEvent]);
+}
+
+#[test]
+fn a_history_visibility_ends_sessions_where_it_crosses() {
+    // E3
+    for (from, to, crosses) in [
+        ("joined", "shared", true),
+        ("shared", "invited", true),
+        ("world_readable", "no such visibility", true),
+        ("joined", "invited", false),
+        ("joined", "no such visibility", false),
+        ("shared", "world_readable", false),
+    ] {
+        let mut observer = observer_of_encrypted_room();
+        observer.history_visibility(0, ROOM, from);
+        observer.megolm_message(1, ROOM, "session", 0);
+        observer.history_visibility(2, ROOM, to);
+        observer.megolm_message(3, ROOM, "session", 1);
+        assert_eq!(observer.violation_count() == 1, crosses, "{from} to {to}");
+    }
+}
+
+#[test]
+fn a_room_without_a_place_may_be_blocked_and_no_other() {
+    // K2
+    let mut observer = observer().with_places(1);
+    observer.encryption_event(ROOM, USABLE);
+    observer.not_sent(1, "!plain:example.org");
+    assert_eq!(observer.kinds(), [ViolationKind::BlockedWithoutCause]);
+    observer.encryption_event(OTHER_ROOM, USABLE);
+    observer.not_sent(2, OTHER_ROOM);
+    observer.not_sent(2, "!plain:example.org");
+    assert_eq!(observer.violation_count(), 1);
+    observer.not_sent(3, ROOM);
+    assert_eq!(observer.violation_count(), 2);
 }

@@ -44,7 +44,11 @@ pub fn find(name_or_file: &str) -> Result<Scenario, String> {
         return Ok(scenario);
     }
     let path = Path::new(name_or_file);
-    if path.exists() || path.extension().is_some() { Scenario::open(path) } else { Err(no_such_scenario(name_or_file)) }
+    if path.exists() || path.extension().is_some() {
+        Scenario::open(path)
+    } else {
+        Err(no_such_scenario(name_or_file))
+    }
 }
 
 fn no_such_scenario(name: &str) -> String {

@@ -86,7 +86,9 @@ impl Scenario {
             error_at(span, path.to_string(), error.message())
         })?;
         source.clone_into(&mut scenario.name);
-        scenario.check().map_err(|Fault(path, message)| error_at(path.span_in(text), path.to_string(), &message))?;
+        scenario
+            .check()
+            .map_err(|Fault(path, message)| error_at(path.span_in(text), path.to_string(), &message))?;
         Ok(scenario)
     }
 }
@@ -265,7 +267,8 @@ impl RestartPlan {
             OutageKind::ClockSet | OutageKind::ClockDead if stores != Stores::Sessions => "sessions",
             _ => return Ok(()),
         };
-        path.key("kind").is_wrong(format!("{} can only be where device.stores = \"{needs}\"", self.kind.name()))
+        path.key("kind")
+            .is_wrong(format!("{} can only be where device.stores = \"{needs}\"", self.kind.name()))
     }
 }
 

@@ -36,8 +36,8 @@ const LONGEST_MS: u64 = 365_250 * super::DAY_MS;
 
 fn parse_ms(text: &str) -> Result<Ms, String> {
     let like = "write it such as \"1d 9h 30m\", \"90s\" or \"200ms\"";
-    let duration =
-        humantime::parse_duration(text).map_err(|error| format!("`{text}` is no length of time ({error}); {like}"))?;
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| format!("`{text}` is no length of time ({error}); {like}"))?;
     if duration.subsec_nanos() % 1_000_000 != 0 {
         return Err(format!("`{text}` is no whole number of milliseconds; {like}"));
     }
@@ -131,7 +131,9 @@ impl<'de> Deserialize<'de> for When {
             type Value = When;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a time such as \"1d 9h\", a list of times, or a table such as { every = \"2h\" }")
+                f.write_str(
+                    "a time such as \"1d 9h\", a list of times, or a table such as { every = \"2h\" }",
+                )
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<When, E> {

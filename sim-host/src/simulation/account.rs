@@ -85,11 +85,13 @@ impl<P: Parts> World<'_, P> {
         report.key_shares += counts.key_shares;
         report.to_device_messages += counts.to_device_messages;
         if let Some(seen) = self.observer.room(room.id.as_str()) {
-            report.settings = if report.rooms == 0 || report.settings == seen.settings { seen.settings } else { None };
+            report.settings =
+                if report.rooms == 0 || report.settings == seen.settings { seen.settings } else { None };
             report.messages += seen.messages;
             report.plaintext_messages += seen.plaintext_messages;
             report.sessions += seen.sessions;
-            report.max_messages_per_session = report.max_messages_per_session.max(seen.most_messages_in_a_session);
+            report.max_messages_per_session =
+                report.max_messages_per_session.max(seen.most_messages_in_a_session);
             report.max_session_age_ms = report.max_session_age_ms.max(seen.greatest_session_age_ms);
         }
         report.rooms += 1;

@@ -103,7 +103,9 @@ impl<'s, P: Parts> World<'s, P> {
             Happening::Join => return self.add_receiver(room),
             Happening::Leave => "somebody left",
             Happening::DeviceRemoved => "a device was removed",
-            Happening::HistoryVisibility(_) => "the history visibility changed",
+            Happening::HistoryVisibility(value) => {
+                return self.observer.history_visibility(self.now_ms, id, value);
+            }
             Happening::RequestRotation => "the owner asked for it",
         };
         self.observer.must_rotate(self.now_ms, id, why);

@@ -145,7 +145,12 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
                 Attempt::Unencrypted(used) => {
                     let World { now_ms, rooms, observer, .. } = &mut *self.world;
                     let Use { session_id, message_index } = &used;
-                    observer.message_without_cryptography(*now_ms, rooms[room].seen, session_id, *message_index);
+                    observer.message_without_cryptography(
+                        *now_ms,
+                        rooms[room].seen,
+                        session_id,
+                        *message_index,
+                    );
                 }
                 Attempt::Blocked(reason) => self.not_sent(room, reason.name()),
                 Attempt::NoSession => self.not_sent(room, "no_session"),
@@ -217,8 +222,11 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
         let network = &mut self.world.network;
         let succeeds = plan.share_fails_one_in == 0 || network.random_range(0..plan.share_fails_one_in) != 0;
         let Range(least, most) = plan.share_takes;
-        let takes_ms =
-            if succeeds { network.random_range(u64::from(least)..=u64::from(most)) } else { plan.share_timeout };
+        let takes_ms = if succeeds {
+            network.random_range(u64::from(least)..=u64::from(most))
+        } else {
+            plan.share_timeout
+        };
         let mut waiting = Vec::new();
         if succeeds {
             for number in 0..self.world.rooms[room].receivers.len() {
@@ -309,7 +317,12 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
                     Ok(_) | Err(EncryptionEventError::TableFull) => Ok(()), // too many rooms: that one is blocked
                     Err(error) => Err(error),
                 };
-                return self.world.kiosk.unless_power_failed(applied);
+                self.world.kiosk.unless_power_failed(applied)?;
+                // What was told of a room before its first encryption event had no effect (E3).
+                match self.world.rooms[room].history_visibility {
+                    Some(value) => self.device.history_visibility_event(id, value),
+                    None => return Ok(()),
+                }
             }
             Happening::Leave => {
                 let joined = PreviousMembership::Known(Membership::Join);
@@ -317,7 +330,6 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
             }
             Happening::Join => device.member_event(id, PreviousMembership::None, Membership::Join, false),
             Happening::DeviceRemoved => device.device_removed(id),
-            // Rooms whose visibility changes are encrypted from the start, so all of it is tracked.
             Happening::HistoryVisibility(value) => device.history_visibility_event(id, value),
             Happening::RequestRotation => device.request_rotation(id),
         };

@@ -38,7 +38,8 @@ impl Waiting {
             Crypto::Vodozemac => {
                 let Waiting { number, made_ms, what } = self;
                 let body = format_args!("{what} {number} at {made_ms} ms");
-                write!(content, r#"{{"body":"{body}","msgtype":"m.notice"}}"#).expect("a vector takes any bytes");
+                write!(content, r#"{{"body":"{body}","msgtype":"m.notice"}}"#)
+                    .expect("a vector takes any bytes");
             }
         }
     }
@@ -81,8 +82,11 @@ impl<P: Parts> World<'_, P> {
     fn steady_ms(&mut self, steady: &Steady) -> u64 {
         let Steady { every, jitter_percent, night, .. } = *steady;
         let jitter_ms = every * u64::from(jitter_percent) / 100;
-        let interval_ms =
-            if jitter_ms == 0 { every } else { self.traffic.random_range(every - jitter_ms..=every + jitter_ms) };
+        let interval_ms = if jitter_ms == 0 {
+            every
+        } else {
+            self.traffic.random_range(every - jitter_ms..=every + jitter_ms)
+        };
         self.by_night(interval_ms.max(1), night)
     }
 
