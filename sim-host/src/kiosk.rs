@@ -249,6 +249,11 @@ impl<P: Parts> Kiosk<P> {
         self.channels.insert(receiver.keys().curve25519.clone(), channel);
     }
 
+    /// A receiving device is gone for good.
+    pub fn part(&mut self, receiver: &Receiver) {
+        self.channels.remove(&receiver.keys().curve25519);
+    }
+
     /// Tries to send an event of type `m.room.message` to the room at this place in the scenario.
     ///
     /// # Errors

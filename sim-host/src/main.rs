@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use pawl_sim_host::report::Report;
-use pawl_sim_host::scenario::{self, Crypto, HOUR_MS, Scenario};
+use pawl_sim_host::scenario::{self, Crypto, Scenario};
 use pawl_sim_host::simulation::{self, Plan};
 use pawl_sim_host::{explain, powercut, trace};
 
@@ -118,7 +118,7 @@ fn run_with_progress(scenario: &Scenario, arguments: &RunArguments) -> Report {
     let bar = if arguments.quiet || !io::stderr().is_terminal() {
         ProgressBar::hidden()
     } else {
-        ProgressBar::new(scenario.duration_ms / HOUR_MS)
+        ProgressBar::new(scenario.duration_ms)
     };
     let template = "{msg} {bar:40} {percent:>3} %, {eta} left";
     bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -127,7 +127,7 @@ fn run_with_progress(scenario: &Scenario, arguments: &RunArguments) -> Report {
         reserve: arguments.reserve.unwrap_or(scenario.device.reserve),
         ..Plan::new(scenario, arguments.seed)
     };
-    let progress = |at_ms| bar.set_position(at_ms / HOUR_MS);
+    let progress = |at_ms| bar.set_position(at_ms);
     let report = match arguments.crypto.unwrap_or(scenario.crypto) {
         Crypto::Vodozemac => simulation::run_and_measure_wear(&plan, progress),
         Crypto::None => simulation::run_without_cryptography(&plan, progress),

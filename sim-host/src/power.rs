@@ -26,11 +26,13 @@ pub const CAPACITY: usize = 16;
 /// The kiosk's flash: pages of 4,096 bytes, words of 4.
 pub type Flash = EmulatedFlash<4_096, 4>;
 
+const PAGE_BYTES: u32 = 4_096;
+
 /// How many pages it has, with that many places. What is stored of all of them takes about six.
 pub const PAGES: usize = 32;
 
 /// The addresses of its store, which has all of it, with that many pages.
-pub const ADDRESSES: Range<u32> = 0..32 * 4_096;
+pub const ADDRESSES: Range<u32> = 0..32 * PAGE_BYTES;
 
 /// The longest item that is stored: a sealed session.
 pub const LONGEST_ITEM: usize = sealed_length::<VodozemacSession>();
@@ -130,7 +132,7 @@ impl Chip {
     }
 
     fn addresses(&self) -> Range<u32> {
-        0..self.0.borrow().pages * (ADDRESSES.end / PAGES as u32)
+        0..self.0.borrow().pages * PAGE_BYTES
     }
 
     /// Does something with the flash itself.

@@ -62,6 +62,9 @@ const UNPLANNED_OFF_MS: u64 = 4 * SECOND_MS;
 /// After how long a real-time clock that lost the time is set, counted from the start.
 const RTC_SET_AFTER_MS: u64 = HOUR_MS;
 
+/// How often `progress` is told the time, in all.
+const PROGRESS_STEPS: u64 = 1_000;
+
 /// What is run.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan<'s> {
@@ -411,7 +414,7 @@ impl<'s, P: Parts> World<'s, P> {
             let (at_ms, due) = self.queue.pop_before(until_ms)?;
             if at_ms >= self.progress_due_ms {
                 (self.progress)(at_ms);
-                self.progress_due_ms = at_ms - at_ms % HOUR_MS + HOUR_MS;
+                self.progress_due_ms = at_ms + self.scenario.duration_ms / PROGRESS_STEPS;
             }
             self.now_ms = at_ms;
             if let Some(task) = self.comes_due(due) {

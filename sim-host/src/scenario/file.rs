@@ -116,7 +116,7 @@ impl FieldPath {
         path
     }
 
-    fn is_wrong<T>(self, message: impl Into<String>) -> Result<T, Fault> {
+    fn fault<T>(self, message: impl Into<String>) -> Result<T, Fault> {
         Err(Fault(self, message.into()))
     }
 
@@ -181,10 +181,10 @@ impl Scenario {
     fn check(&self) -> Result<(), Fault> {
         let top = FieldPath::default();
         if self.duration_ms == 0 {
-            return top.key("duration").is_wrong("a scenario lasts at least 1ms");
+            return top.key("duration").fault("a scenario lasts at least 1ms");
         }
         if self.rooms.is_empty() {
-            return top.is_wrong("there is no room; add a table [[room]]");
+            return top.fault("there is no room; add a table [[room]]");
         }
         self.check_device(&top.key("device"))?;
         self.check_clock(&top.key("clock"))?;
@@ -193,11 +193,11 @@ impl Scenario {
             let path = top.key("room").index(number);
             room.check(&path)?;
             if !ids.insert(room.id.as_str()) {
-                return path.key("id").is_wrong("another room has this ID");
+                return path.key("id").fault("another room has this ID");
             }
         }
         if self.rooms.iter().map(|room| u64::from(room.count)).sum::<u64>() > MOST_ROOMS {
-            return top.key("room").is_wrong(format!("there are more than {MOST_ROOMS} rooms"));
+            return top.key("room").fault(format!("there are more than {MOST_ROOMS} rooms"));
         }
         for (number, restart) in self.restarts.iter().enumerate() {
             restart.check(&top.key("restart").index(number), self.device.stores)?;
@@ -213,17 +213,17 @@ impl Scenario {
     fn check_device(&self, path: &FieldPath) -> Result<(), Fault> {
         let device = &self.device;
         if !(1..=65_536).contains(&device.places) {
-            return path.key("places").is_wrong("a device has from 1 to 65536 places");
+            return path.key("places").fault("a device has from 1 to 65536 places");
         }
         if device.stores != Stores::Nothing && device.places > MOST_PLACES_STORED {
             let message = format!(
                 "a device that stores rooms or sessions has at most {MOST_PLACES_STORED} places here; \
                  with stores = \"nothing\" it may have up to 65536"
             );
-            return path.key("places").is_wrong(message);
+            return path.key("places").fault(message);
         }
         if device.limit_messages.0 == 0 {
-            return path.key("limit_messages").is_wrong("a session carries at least 1 message");
+            return path.key("limit_messages").fault("a session carries at least 1 message");
         }
         at_least_1(device.limit_period.0.0, &path.key("limit_period"))
     }
@@ -231,7 +231,7 @@ impl Scenario {
     fn check_clock(&self, path: &FieldPath) -> Result<(), Fault> {
         let clock = &self.clock;
         if clock.bits == Bits::ThirtyTwo && u32::try_from(clock.at_boot).is_err() {
-            return path.key("at_boot").is_wrong("a counter of 32 bits shows at most 4294967295");
+            return path.key("at_boot").fault("a counter of 32 bits shows at most 4294967295");
         }
         if let Some(every_ms) = clock.read_every {
             at_least_1(every_ms, &path.key("read_every"))?;
@@ -246,7 +246,7 @@ impl Scenario {
 }
 
 fn at_least_1(value: u64, path: &FieldPath) -> Result<(), Fault> {
-    if value == 0 { path.clone().is_wrong("it is at least 1 (1ms where it is a time)") } else { Ok(()) }
+    if value == 0 { path.clone().fault("it is at least 1 (1ms where it is a time)") } else { Ok(()) }
 }
 
 impl When {
@@ -267,8 +267,7 @@ impl RestartPlan {
             OutageKind::ClockSet | OutageKind::ClockDead if stores != Stores::Sessions => "sessions",
             _ => return Ok(()),
         };
-        path.key("kind")
-            .is_wrong(format!("{} can only be where device.stores = \"{needs}\"", self.kind.name()))
+        path.key("kind").fault(format!("{} can only be where device.stores = \"{needs}\"", self.kind.name()))
     }
 }
 
@@ -277,10 +276,10 @@ impl RoomPlan {
         at_least_1(self.count.into(), &path.key("count"))?;
         if (self.count > 1) != self.id.contains("{n}") {
             let message = "`{n}` stands in the ID, for the number of each room, where count is more than 1, and only there";
-            return path.key("id").is_wrong(message);
+            return path.key("id").fault(message);
         }
         if RoomId::new(&self.numbered_id(self.count)).is_err() {
-            return path.key("id").is_wrong("a room ID has at most 255 bytes");
+            return path.key("id").fault("a room ID has at most 255 bytes");
         }
         self.check_traffic(path)?;
         if let Some(churn) = &self.churn {
@@ -296,7 +295,7 @@ impl RoomPlan {
             at_least_1(steady.every, &path.key("every"))?;
             at_least_1(steady.night.into(), &path.key("night"))?;
             if steady.jitter_percent > 100 {
-                return path.key("jitter_percent").is_wrong("it is from 0 to 100");
+                return path.key("jitter_percent").fault("it is from 0 to 100");
             }
         }
         if let Some(poisson) = &self.poisson {
@@ -308,10 +307,10 @@ impl RoomPlan {
             let path = path.key("heavy_tailed");
             at_least_1(tail.least, &path.key("least"))?;
             if tail.most < tail.least {
-                return path.key("most").is_wrong("it is not below `least`");
+                return path.key("most").fault("it is not below `least`");
             }
             if !(tail.exponent > 0.0 && tail.exponent <= 100.0) {
-                return path.key("exponent").is_wrong("it is above 0, and at most 100");
+                return path.key("exponent").fault("it is above 0, and at most 100");
             }
         }
         if let Some(bursts) = &self.bursts {
@@ -334,7 +333,7 @@ impl EventPlan {
         if said.into_iter().filter(|said| *said).count() == 1 {
             return Ok(());
         }
-        path.clone().is_wrong("an event has one of `encryption`, `history_visibility` and `happens`")
+        path.clone().fault("an event has one of `encryption`, `history_visibility` and `happens`")
     }
 }
 

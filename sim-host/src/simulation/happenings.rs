@@ -111,7 +111,8 @@ impl<'s, P: Parts> World<'s, P> {
         self.observer.must_rotate(self.now_ms, id, why);
         let receivers = &mut self.rooms[room].receivers;
         if matches!(happening, Happening::Leave | Happening::DeviceRemoved) && !receivers.is_empty() {
-            receivers.remove(0);
+            let gone = receivers.remove(0);
+            self.kiosk.part(&gone);
         }
     }
 
