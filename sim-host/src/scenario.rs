@@ -1,6 +1,6 @@
 //! What happens to a kiosk: its rooms, their settings, its traffic, the people who come and go, its clock and its power.
 //!
-//! A [`Scenario`] is read from a TOML [file](file); `docs/scenarios.md` describes every field. Those that come with the
+//! A [`Scenario`] is read from a TOML [file](mod@file); `docs/scenarios.md` describes every field. Those that come with the
 //! program are in the [`library`]. Whatever repeats is written as a rule ([`When`]) and worked out while the scenario
 //! runs, so a scenario of a year takes no more memory than one of a day.
 

@@ -15,6 +15,9 @@ use super::{Bits, EventPlan, Ms, OutageKind, RestartPlan, RoomPlan, Scenario, St
 /// The most rooms that a scenario may have.
 const MOST_ROOMS: u64 = 1_000_000;
 
+/// The most bursts a day: those of one day are planned at its beginning.
+const MOST_BURSTS: u32 = 100_000;
+
 /// The most places of a device that stores anything: its emulated flash is searched from end to end for each item.
 const MOST_PLACES_STORED: usize = 256;
 
@@ -314,7 +317,11 @@ impl RoomPlan {
             }
         }
         if let Some(bursts) = &self.bursts {
-            at_least_1(bursts.messages.0.into(), &path.key("bursts").key("messages"))?;
+            let path = path.key("bursts");
+            at_least_1(bursts.messages.0.into(), &path.key("messages"))?;
+            if bursts.a_day > MOST_BURSTS {
+                return path.key("a_day").fault(format!("it is at most {MOST_BURSTS}"));
+            }
         }
         Ok(())
     }

@@ -53,7 +53,7 @@ impl<P: Parts> World<'_, P> {
             self.schedule(self.now_ms, Due::DayBegins { room });
         }
         if let Some(steady) = plan.steady.as_ref().filter(|steady| steady.spread) {
-            let at_ms = steady.every * u64::from(place) / u64::from(plan.count);
+            let at_ms = steady.every / u64::from(plan.count) * u64::from(place);
             self.schedule(at_ms, Due::Message { room, stream: Stream::Steady });
         } else if plan.steady.is_some() {
             self.schedule_next_message(room, Stream::Steady);
@@ -109,7 +109,7 @@ impl<P: Parts> World<'_, P> {
             return interval_ms;
         }
         let until_day_ms = (DAY_MS + DAYTIME.start - time_of_day_ms) % DAY_MS;
-        (u64::from(times) * interval_ms).min(until_day_ms + interval_ms)
+        u64::from(times).saturating_mul(interval_ms).min(until_day_ms + interval_ms)
     }
 
     pub(super) fn schedule_bursts(&mut self, room: u32) {
