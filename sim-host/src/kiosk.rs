@@ -273,7 +273,7 @@ impl<P: Parts> Kiosk<P> {
         self.parts.meddle(true_ms, room.as_str(), device);
         self.rotation_checks += 1;
         self.show_time::<K>(true_ms, device);
-        let moment: Result<Moment<'_, P::Session, K::Kept<'_>>, TimeError> =
+        let moment: Result<Moment<'_, '_, P::Session, K::Kept<'_>>, TimeError> =
             device.at_ticks(self.reading(true_ms), self.rate);
         let moment = match moment {
             Ok(moment) => moment,
