@@ -7,18 +7,22 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 
+use pawl_core::clock::{TickRate, TimeError};
 use pawl_core::event::{Event, SendingDevice};
+use pawl_core::settings::Limits;
 use pawl_core::{
-    BlockReason, Config, DecideError, Decision, Device, OpenError, RoomId, SessionsStored, ShareRequest,
-    SharedError, StoreKey,
+    BlockReason, Config, DecideError, Decision, Device, Moment, OpenError, RoomId, ShareRequest, SharedError,
+    StoreKey,
 };
 use zeroize::Zeroizing;
 
-use crate::clock::MillisecondCounter;
+use crate::clock::Counter;
 use crate::olm::{Identity, OlmChannel};
 use crate::parts::Parts;
-use crate::power::{Chip, KeepingDevice, Memory, Rtc, RtcReading};
+use crate::power::{Chip, Keeping, KioskDevice, Memory, Rtc, RtcReading};
+use crate::ratchet_index::{Use, last_use};
 use crate::receiver::Receiver;
+use crate::scenario::{Crypto, Scenario, Stores};
 
 /// What came of an attempt to send a message.
 #[derive(Debug)]
@@ -31,8 +35,10 @@ pub enum Attempt {
     NoSession,
     /// The room key has to be shared first.
     Share(ShareRequest),
-    /// It goes out as `m.room.encrypted` with this content.
-    Encrypted(Vec<u8>),
+    /// It goes out as `m.room.encrypted`; [`Kiosk::encrypted`] has its content.
+    Encrypted,
+    /// It goes out, with that index of its session, and is not encrypted.
+    Unencrypted(Use),
     /// Something had to be stored first and could not be.
     NotStored,
 }
@@ -47,10 +53,15 @@ pub struct Kiosk<P: Parts> {
     identity: Identity,
     /// By the receiving device's Curve25519 key. A client keeps them in a store of its own.
     channels: HashMap<String, OlmChannel>,
+    config: Config,
     scratch: Vec<u8>,
     out: Vec<u8>,
+    /// How much of `out` the last message that was encrypted takes.
+    encrypted: usize,
     rotation_checks: u64,
     chip: Chip,
+    counter: Counter,
+    rate: TickRate,
     rtc: Rtc,
     key: StoreKey,
     reserve: NonZeroU32,
@@ -60,18 +71,34 @@ pub struct Kiosk<P: Parts> {
     off_ms: u64,
 }
 
+/// How many bytes the payload of a message that says nothing has beside the ID of its room, at most.
+const EMPTY_PAYLOAD: usize = 48;
+
 impl<P: Parts> Kiosk<P> {
     /// A kiosk that has just been installed. It stores sessions `reserve` messages ahead; what a power cut leaves in its
     /// flash comes from the seed.
-    pub fn new(parts: P, reserve: NonZeroU32, seed: u64) -> Self {
+    ///
+    /// # Panics
+    /// When the scenario was not checked.
+    pub fn new(parts: P, scenario: &Scenario, reserve: NonZeroU32, seed: u64) -> Self {
+        let device = &scenario.device;
+        let counter = Counter::new(&scenario.clock);
+        let (messages, period) = (device.limit_messages, device.limit_period);
+        let limits =
+            Limits::new(messages.0..=messages.1, period.0.0..=period.1.0).expect("the scenario was checked");
+        let places = if device.stores == Stores::Nothing { 0 } else { device.places };
         Kiosk {
             parts,
             identity: Identity::new("@kiosk:example.org", "KIOSK"),
             channels: HashMap::new(),
+            config: Config { limits, ..Config::default() },
             scratch: vec![0; 8_192],
             out: vec![0; 8_192],
+            encrypted: 0,
             rotation_checks: 0,
-            chip: Chip::new(seed),
+            chip: Chip::new(seed, places),
+            rate: counter.rate(),
+            counter,
             rtc: Rtc::new(),
             key: StoreKey::new(rand::random()),
             reserve,
@@ -91,24 +118,34 @@ impl<P: Parts> Kiosk<P> {
         &self.chip
     }
 
+    /// The counter, and for how long the kiosk has been on.
+    pub fn counter(&mut self, true_ms: u64) -> (&mut Counter, u64) {
+        (&mut self.counter, true_ms - self.booted_ms)
+    }
+
+    /// What the counter shows; a fault in how the kiosk reads it is not in that.
+    pub fn ticks(&self, true_ms: u64) -> u64 {
+        self.counter.ticks_at(true_ms - self.booted_ms)
+    }
+
     // ---- on and off ----
 
     /// Switches the kiosk on: the device as it was stored.
     ///
     /// # Errors
     /// The power failed in the midst of it.
-    pub fn boot<'m>(
+    pub fn boot<'m, K: Keeping<P::Session>>(
         &mut self,
         true_ms: u64,
         memory: &'m mut Memory<P::Session>,
-    ) -> Result<KeepingDevice<'m, P::Session>, PowerFailed> {
+    ) -> Result<KioskDevice<'m, P::Session, K>, PowerFailed> {
         self.off_ms += true_ms - self.off_since_ms;
         self.booted_ms = true_ms;
-        let (places, store, buffer) = memory.split(&self.chip);
+        self.counter.boot();
         let reading = self.rtc_reading(true_ms);
-        let persistence = SessionsStored::new(store, self.key.clone(), reading, rand::rng(), buffer)
-            .with_reservation(self.reserve);
-        match Device::open(places, Config::default(), persistence, &self.counter(true_ms)) {
+        let (places, with) = memory.split(&self.chip, self.key.clone(), reading, self.reserve);
+        let ticks = self.reading(true_ms);
+        match Device::open_at_ticks(places, self.config, K::keep(with), ticks, self.rate) {
             Ok(device) => Ok(device),
             Err(OpenError::Store(_)) if self.has_no_power() => Err(PowerFailed),
             Err(error) => panic!("the kiosk does not start: {error}"),
@@ -119,13 +156,13 @@ impl<P: Parts> Kiosk<P> {
     ///
     /// # Errors
     /// The power failed in the midst of it.
-    pub fn shut_down(
+    pub fn shut_down<K: Keeping<P::Session>>(
         &mut self,
         true_ms: u64,
-        device: &mut KeepingDevice<'_, P::Session>,
+        device: &mut KioskDevice<'_, P::Session, K>,
     ) -> Result<(), PowerFailed> {
-        self.show_time(true_ms, device);
-        let stored = device.shut_down(&self.counter(true_ms));
+        self.show_time::<K>(true_ms, device);
+        let stored = device.shut_down_at_ticks(self.reading(true_ms), self.rate);
         self.unless_power_failed(stored)
     }
 
@@ -169,16 +206,36 @@ impl<P: Parts> Kiosk<P> {
         !self.chip.with(|flash| flash.is_powered())
     }
 
-    fn counter(&self, true_ms: u64) -> MillisecondCounter {
-        MillisecondCounter::showing(self.parts.counter_at(true_ms - self.booted_ms))
+    /// What the kiosk takes its counter to show.
+    fn reading(&self, true_ms: u64) -> u64 {
+        self.counter.ticks_at(self.parts.counter_at(true_ms - self.booted_ms))
     }
 
     fn rtc_reading(&mut self, true_ms: u64) -> RtcReading {
         RtcReading(self.rtc.stamp(self.parts.rtc_count(true_ms, self.off_ms)))
     }
 
-    fn show_time(&mut self, true_ms: u64, device: &mut KeepingDevice<'_, P::Session>) {
-        *device.persistence().clock() = self.rtc_reading(true_ms);
+    fn show_time<K: Keeping<P::Session>>(
+        &mut self,
+        true_ms: u64,
+        device: &mut KioskDevice<'_, P::Session, K>,
+    ) {
+        if K::CLOCKED {
+            K::show_time(device.persistence(), self.rtc_reading(true_ms));
+        }
+    }
+
+    /// Reads the counter, and nothing else.
+    ///
+    /// # Errors
+    /// The power failed in the midst of it.
+    pub fn read_counter<K: Keeping<P::Session>>(
+        &self,
+        true_ms: u64,
+        device: &mut KioskDevice<'_, P::Session, K>,
+    ) -> Result<(), PowerFailed> {
+        let read = device.at_ticks(self.reading(true_ms), self.rate).map(|_moment| ());
+        self.unless_power_failed(read)
     }
 
     // ---- sending ----
@@ -192,23 +249,36 @@ impl<P: Parts> Kiosk<P> {
         self.channels.insert(receiver.keys().curve25519.clone(), channel);
     }
 
+    /// A receiving device is gone for good.
+    pub fn part(&mut self, receiver: &Receiver) {
+        self.channels.remove(&receiver.keys().curve25519);
+    }
+
     /// Tries to send an event of type `m.room.message` to the room at this place in the scenario.
     ///
     /// # Errors
     /// The power failed in the midst of it; nothing was sent.
-    pub fn try_send(
+    ///
+    /// # Panics
+    /// When the buffers do not hold the message.
+    #[inline]
+    pub fn try_send<K: Keeping<P::Session>>(
         &mut self,
         true_ms: u64,
-        device: &mut KeepingDevice<'_, P::Session>,
+        device: &mut KioskDevice<'_, P::Session, K>,
         place: usize,
         room: RoomId<'_>,
         content: &[u8],
     ) -> Result<Attempt, PowerFailed> {
         self.parts.meddle(true_ms, room.as_str(), device);
         self.rotation_checks += 1;
-        self.show_time(true_ms, device);
-        let moment = device.at(&self.counter(true_ms));
-        let moment = self.unless_power_failed(moment)?;
+        self.show_time::<K>(true_ms, device);
+        let moment: Result<Moment<'_, '_, P::Session, K::Kept<'_>>, TimeError> =
+            device.at_ticks(self.reading(true_ms), self.rate);
+        let moment = match moment {
+            Ok(moment) => moment,
+            Err(error) => return self.unless_power_failed(Err(error)),
+        };
         let decision = match moment.decide(room, || self.parts.make_session(place)) {
             Ok(decision) => decision,
             Err(DecideError::Store(_)) if self.has_no_power() => return Err(PowerFailed),
@@ -221,30 +291,45 @@ impl<P: Parts> Kiosk<P> {
             Decision::Blocked(reason) => Attempt::Blocked(reason),
             Decision::Share(request) => Attempt::Share(request),
             Decision::Encrypt(permit) => {
-                let event = Event { event_type: "m.room.message", content };
                 let keys = self.identity.keys();
                 let sender = SendingDevice { sender_key: &keys.curve25519, device_id: &keys.device_id };
+                if P::CRYPTO == Crypto::None {
+                    // The core wipes all of the scratch, so there is no more than the payload needs. There is no place
+                    // for the event, which nobody would read: the core finds that out last of all, when the message is
+                    // counted and the session has moved on.
+                    let scratch = &mut self.scratch[..EMPTY_PAYLOAD + room.as_str().len()];
+                    let event = Event { event_type: "m", content };
+                    let _not_written = permit.encrypt(&event, &sender, scratch, &mut []);
+                    return Ok(Attempt::Unencrypted(last_use().expect("the payload has its place")));
+                }
+                let event = Event { event_type: "m.room.message", content };
                 let encrypted = permit
                     .encrypt(&event, &sender, &mut self.scratch, &mut self.out)
                     .expect("the buffers hold any message of a scenario");
-                Attempt::Encrypted(self.out[..encrypted.length].to_vec())
+                self.encrypted = encrypted.length;
+                Attempt::Encrypted
             }
         })
     }
 
+    /// The content of the message that was encrypted last.
+    pub fn encrypted(&self) -> &[u8] {
+        &self.out[..self.encrypted]
+    }
+
     /// The content of a message that was encrypted behind the core's back; only faulty parts make one.
-    pub fn uncounted_message(&mut self, encrypted: &[u8]) -> Option<Vec<u8>> {
+    pub fn uncounted_message(&mut self) -> Option<Vec<u8>> {
         let ciphertext = self.parts.uncounted_ciphertext()?;
-        let mut content: serde_json::Value = serde_json::from_slice(encrypted).ok()?;
+        let mut content: serde_json::Value = serde_json::from_slice(self.encrypted()).ok()?;
         content["ciphertext"] = ciphertext.into();
         serde_json::to_vec(&content).ok()
     }
 
     /// The to-device content that gives the session of `request` to a receiving device from its current index on;
     /// `None` if it does not go out, or the session was replaced.
-    pub fn room_key_for(
+    pub fn room_key_for<K: Keeping<P::Session>>(
         &mut self,
-        device: &KeepingDevice<'_, P::Session>,
+        device: &KioskDevice<'_, P::Session, K>,
         request: &ShareRequest,
         place: usize,
         number: usize,
@@ -260,13 +345,25 @@ impl<P: Parts> Kiosk<P> {
         Some(event)
     }
 
+    /// The ID of the session of `request`, as its room key has it; `None` if it was replaced.
+    pub fn session_id<K: Keeping<P::Session>>(
+        &self,
+        device: &KioskDevice<'_, P::Session, K>,
+        request: &ShareRequest,
+    ) -> Option<String> {
+        let mut content = Zeroizing::new([0; 1_024]);
+        let length = device.room_key(request, content.as_mut_slice()).ok()?;
+        let content: serde_json::Value = serde_json::from_slice(&content[..length]).ok()?;
+        content["session_id"].as_str().map(str::to_owned)
+    }
+
     /// The room key has reached everybody it was for.
     ///
     /// # Errors
     /// The power failed in the midst of it.
-    pub fn shared(
+    pub fn shared<K: Keeping<P::Session>>(
         &mut self,
-        device: &mut KeepingDevice<'_, P::Session>,
+        device: &mut KioskDevice<'_, P::Session, K>,
         request: &ShareRequest,
     ) -> Result<(), PowerFailed> {
         match device.shared(request) {

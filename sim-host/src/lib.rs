@@ -17,6 +17,7 @@ pub mod olm;
 pub mod parts;
 pub mod power;
 pub mod powercut;
+pub mod ratchet_index;
 pub mod receiver;
 pub mod report;
 pub mod scenario;

@@ -8,12 +8,10 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use pawl_core::DEFAULT_RESERVATION;
 use pawl_sim_host::report::Report;
-use pawl_sim_host::scenario::{HOUR_MS, Scenario};
+use pawl_sim_host::scenario::{self, Crypto, Scenario};
 use pawl_sim_host::simulation::{self, Plan};
 use pawl_sim_host::{explain, powercut, trace};
 
@@ -32,6 +30,7 @@ struct CommandLine {
 const EXAMPLES: &str = "Examples:
   pawl-sim                                  the default scenario, with a summary
   pawl-sim run --seed 7 --json report.json  another seed, and a report for programs
+  pawl-sim run public-room --crypto none    another scenario; `pawl-sim scenarios` lists them
   pawl-sim run --quiet && echo all is well  nothing but an exit status
   pawl-sim explain --help                   what a device makes of an m.room.encryption event
 
@@ -41,6 +40,8 @@ Exit status: 0 all is well, 1 the observer saw a violation, 2 wrong use or a fil
 enum Command {
     /// Runs a scenario and says what came of it.
     Run(RunArguments),
+    /// Lists the built-in scenarios, or prints one.
+    Scenarios(scenario::command::Arguments),
     /// Says how a device would take the content of an `m.room.encryption` event, and why.
     Explain(explain::command::Arguments),
     /// Drives the core with a written trace and prints what it decides.
@@ -51,9 +52,12 @@ enum Command {
 
 #[derive(Args)]
 struct RunArguments {
-    /// The scenario to run.
-    #[arg(default_value = Scenario::NAMES[0], value_parser = PossibleValuesParser::new(Scenario::NAMES))]
+    /// The scenario to run: a built-in one by its name (`pawl-sim scenarios` lists them), or a TOML file.
+    #[arg(default_value = Scenario::DEFAULT)]
     scenario: String,
+    /// How deep to go: every message really encrypted and decrypted, or decisions only. Unless told: as the scenario says.
+    #[arg(long, value_name = "DEPTH")]
+    crypto: Option<Crypto>,
     /// Writes the report as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -61,8 +65,9 @@ struct RunArguments {
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// How many messages ahead sessions are stored: after a power cut, up to as many are lost to a session's limit.
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_RESERVATION)]
-    reserve: NonZeroU32,
+    /// Unless told: as the scenario says.
+    #[arg(long, value_name = "N")]
+    reserve: Option<NonZeroU32>,
     /// Prints neither progress nor summary.
     #[arg(long)]
     quiet: bool,
@@ -73,6 +78,7 @@ fn main() -> ExitCode {
     let result = match command_line.command {
         None => run(&command_line.run),
         Some(Command::Run(arguments)) => run(&arguments),
+        Some(Command::Scenarios(arguments)) => scenario::command::run(&arguments),
         Some(Command::Explain(arguments)) => explain::command::run(&arguments),
         Some(Command::Trace(arguments)) => trace::command::run(&arguments),
         Some(Command::Powercut(arguments)) => powercut::command::run(&arguments),
@@ -84,8 +90,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &RunArguments) -> Result<ExitCode, String> {
-    let scenario = Scenario::named(&arguments.scenario)
-        .ok_or_else(|| format!("there is no scenario named {}", arguments.scenario))?;
+    let scenario = scenario::command::find(&arguments.scenario)?;
     // Opened first, so that nobody waits for a run whose report cannot be written.
     let json = match &arguments.json {
         None => None,
@@ -97,7 +102,12 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, String> {
     }
     if !arguments.quiet {
         // Somebody who reads only the first lines has seen enough.
-        let _closed = writeln!(io::stdout(), "{report}\nTook {:.1} s.", seconds(report.wall_ms));
+        let _closed = writeln!(
+            io::stdout(),
+            "{report}\nTook {:.1} s: {} messages a second.",
+            seconds(report.wall_ms),
+            report.messages_a_second()
+        );
     } else if !report.is_clean() {
         eprintln!("pawl-sim: {} violations; --json FILE lists them", report.violation_count);
     }
@@ -108,13 +118,20 @@ fn run_with_progress(scenario: &Scenario, arguments: &RunArguments) -> Report {
     let bar = if arguments.quiet || !io::stderr().is_terminal() {
         ProgressBar::hidden()
     } else {
-        ProgressBar::new(scenario.duration_ms / HOUR_MS)
+        ProgressBar::new(scenario.duration_ms)
     };
     let template = "{msg} {bar:40} {percent:>3} %, {eta} left";
     bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.set_message(scenario.name);
-    let plan = Plan { scenario, seed: arguments.seed, reserve: arguments.reserve };
-    let report = simulation::run_and_measure_wear(&plan, |at_ms| bar.set_position(at_ms / HOUR_MS));
+    bar.set_message(scenario.name.clone());
+    let plan = Plan {
+        reserve: arguments.reserve.unwrap_or(scenario.device.reserve),
+        ..Plan::new(scenario, arguments.seed)
+    };
+    let progress = |at_ms| bar.set_position(at_ms);
+    let report = match arguments.crypto.unwrap_or(scenario.crypto) {
+        Crypto::Vodozemac => simulation::run_and_measure_wear(&plan, progress),
+        Crypto::None => simulation::run_without_cryptography(&plan, progress),
+    };
     bar.finish_and_clear();
     report
 }

@@ -1,9 +1,11 @@
 //! The parts that a kiosk is built of, so that a test can put a faulty one in.
 
-use pawl_core::VodozemacSession;
 use pawl_core::session::StorableSession;
+use pawl_core::{Device, Persistence, VodozemacSession};
 
-use crate::power::{Flash, KeepingDevice, Rtc};
+use crate::power::{Flash, Rtc};
+use crate::ratchet_index::RatchetIndex;
+use crate::scenario::Crypto;
 
 /// What a kiosk is built of besides the core. [`SoundParts`] is what the simulation runs with; tests replace one
 /// part by a faulty one to show that the [observer](crate::observer) finds it.
@@ -11,14 +13,18 @@ pub trait Parts {
     /// The outbound Megolm session.
     type Session: StorableSession;
 
+    /// How deep a simulation with such sessions goes: whether receiving devices can decrypt what they encrypt.
+    const CRYPTO: Crypto = Crypto::Vodozemac;
+
     /// Makes an outbound session for the room at this place in the scenario.
     ///
     /// # Errors
     /// No session can be made.
     fn make_session(&mut self, room: usize) -> Result<Self::Session, SessionNotMade>;
 
-    /// What the kiosk's millisecond counter shows so many milliseconds after the kiosk was switched on.
-    fn counter_at(&self, since_boot_ms: u64) -> u32;
+    /// How many milliseconds the kiosk's counter takes to have passed since the kiosk was switched on, when so many have.
+    /// What it then shows, with the faults that the scenario gives it, is worked out from these.
+    fn counter_at(&self, since_boot_ms: u64) -> u64;
 
     /// How many milliseconds the real-time clock has counted since the start, when so many have passed, in some of which
     /// the kiosk was off.
@@ -34,7 +40,12 @@ pub trait Parts {
     fn delivers_room_key(&mut self, room: usize, receiver: usize) -> bool;
 
     /// A chance to do to the kiosk's core what nobody should, before a message is sent.
-    fn meddle(&mut self, true_ms: u64, room: &str, device: &mut KeepingDevice<'_, Self::Session>);
+    fn meddle<K: Persistence<Self::Session>>(
+        &mut self,
+        true_ms: u64,
+        room: &str,
+        device: &mut Device<'_, Self::Session, K>,
+    );
 
     /// The ciphertext of a message that the session made behind the core's back, if it did.
     fn uncounted_ciphertext(&mut self) -> Option<String>;
@@ -44,15 +55,45 @@ pub trait Parts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionNotMade;
 
-/// Parts that work: vodozemac's sessions, clocks that keep time, flash that keeps what is written, room keys that arrive.
+/// Writes what sound parts have in common, whatever their sessions: clocks that keep time, flash that keeps what is
+/// written, room keys that arrive.
+macro_rules! sound_but_for_sessions {
+    () => {
+        fn counter_at(&self, since_boot_ms: u64) -> u64 {
+            since_boot_ms
+        }
+
+        fn rtc_count(&self, true_ms: u64, _off_ms: u64) -> u64 {
+            true_ms
+        }
+
+        fn set_rtc(&mut self, rtc: &mut Rtc) {
+            rtc.set_anew();
+        }
+
+        fn while_off(&mut self, _true_ms: u64, _flash: &mut Flash) {}
+
+        fn delivers_room_key(&mut self, _room: usize, _receiver: usize) -> bool {
+            true
+        }
+
+        fn meddle<K: Persistence<Self::Session>>(
+            &mut self,
+            _true_ms: u64,
+            _room: &str,
+            _device: &mut Device<'_, Self::Session, K>,
+        ) {
+        }
+
+        fn uncounted_ciphertext(&mut self) -> Option<String> {
+            None
+        }
+    };
+}
+
+/// Parts that work, with vodozemac's sessions.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SoundParts;
-
-impl SoundParts {
-    /// What the counter shows when the kiosk is switched on: a day before it wraps, so that it does not take seven weeks
-    /// of running to see it wrap.
-    pub const COUNTER_AT_BOOT: u32 = u32::MAX - 86_400_000;
-}
 
 impl Parts for SoundParts {
     type Session = VodozemacSession;
@@ -61,29 +102,24 @@ impl Parts for SoundParts {
         Ok(VodozemacSession::new())
     }
 
-    fn counter_at(&self, since_boot_ms: u64) -> u32 {
-        // What does not fit is what the counter loses by wrapping.
-        let since_boot = u32::try_from(since_boot_ms & u64::from(u32::MAX)).unwrap_or_default();
-        Self::COUNTER_AT_BOOT.wrapping_add(since_boot)
+    sound_but_for_sessions!();
+}
+
+/// Parts that work, with sessions that encrypt nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WithoutCryptography {
+    sessions_made: u32,
+}
+
+impl Parts for WithoutCryptography {
+    type Session = RatchetIndex;
+
+    const CRYPTO: Crypto = Crypto::None;
+
+    fn make_session(&mut self, _room: usize) -> Result<RatchetIndex, SessionNotMade> {
+        self.sessions_made = self.sessions_made.checked_add(1).ok_or(SessionNotMade)?;
+        Ok(RatchetIndex::numbered(self.sessions_made))
     }
 
-    fn rtc_count(&self, true_ms: u64, _off_ms: u64) -> u64 {
-        true_ms
-    }
-
-    fn set_rtc(&mut self, rtc: &mut Rtc) {
-        rtc.set_anew();
-    }
-
-    fn while_off(&mut self, _true_ms: u64, _flash: &mut Flash) {}
-
-    fn delivers_room_key(&mut self, _room: usize, _receiver: usize) -> bool {
-        true
-    }
-
-    fn meddle(&mut self, _true_ms: u64, _room: &str, _device: &mut KeepingDevice<'_, VodozemacSession>) {}
-
-    fn uncounted_ciphertext(&mut self) -> Option<String> {
-        None
-    }
+    sound_but_for_sessions!();
 }

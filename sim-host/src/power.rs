@@ -4,39 +4,112 @@
 //! between is made anew at each [start](crate::kiosk::Kiosk::boot).
 
 use std::cell::RefCell;
+use std::num::NonZeroU32;
+use std::ops::Range;
 use std::rc::Rc;
 
 use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use pawl_core::flash::FlashStore;
 use pawl_core::session::StorableSession;
 use pawl_core::store::{Item, Store, StoreError};
-use pawl_core::{Device, RoomStorage, SessionsStored, Stamp, StampClock, VodozemacSession, sealed_length};
+use pawl_core::{
+    Device, NothingStored, Persistence, RoomPlace, RoomsStored, SessionsStored, Stamp, StampClock, StoreKey,
+    VodozemacSession, sealed_length,
+};
 use rand::rngs::ThreadRng;
 
 use crate::nor_flash::{EmulatedFlash, FlashError};
 
-/// How many encrypted rooms the kiosk has a place for.
+/// How many encrypted rooms the kiosk has a place for, unless the scenario says otherwise.
 pub const CAPACITY: usize = 16;
 
 /// The kiosk's flash: pages of 4,096 bytes, words of 4.
 pub type Flash = EmulatedFlash<4_096, 4>;
 
-/// How many pages it has. What is stored of all places takes about six.
+const PAGE_BYTES: u32 = 4_096;
+
+/// How many pages it has, with that many places. What is stored of all of them takes about six.
 pub const PAGES: usize = 32;
 
-/// The addresses of its store, which has all of it.
-pub const ADDRESSES: std::ops::Range<u32> = 0..32 * 4_096;
+/// The addresses of its store, which has all of it, with that many pages.
+pub const ADDRESSES: Range<u32> = 0..32 * PAGE_BYTES;
 
 /// The longest item that is stored: a sealed session.
 pub const LONGEST_ITEM: usize = sealed_length::<VodozemacSession>();
 
 const FLASH_BUFFER: usize = FlashStore::<Chip>::buffer_length(LONGEST_ITEM);
 
-/// A device that keeps its sessions.
-pub type KeepingDevice<'m, S> = Device<'m, S, Keeping<'m>>;
+/// What of a kiosk's device outlives a restart (B1), in the parts that a kiosk has.
+pub trait Keeping<S> {
+    /// That, as the core has it.
+    type Kept<'m>: Persistence<S>;
+    /// Whether it reads the real-time clock.
+    const CLOCKED: bool;
 
-/// What keeps them.
-pub type Keeping<'m> = SessionsStored<'m, KioskStore<'m>, RtcReading, ThreadRng>;
+    /// With the store on the chip, the time, and a buffer to seal sessions in.
+    fn keep<'m>(with: KeepWith<'m>) -> Self::Kept<'m>;
+
+    /// What the real-time clock shows now.
+    fn show_time(kept: &mut Self::Kept<'_>, reading: RtcReading);
+}
+
+/// What there is to keep things with.
+pub struct KeepWith<'m> {
+    store: KioskStore<'m>,
+    sealing_buffer: &'m mut [u8],
+    /// Under which sessions are sealed.
+    pub(crate) key: StoreKey,
+    pub(crate) reading: RtcReading,
+    pub(crate) reserve: NonZeroU32,
+}
+
+/// A device that keeps its sessions.
+pub struct KeepsSessions;
+
+impl<S: StorableSession> Keeping<S> for KeepsSessions {
+    type Kept<'m> = SessionsStored<'m, KioskStore<'m>, RtcReading, ThreadRng>;
+    const CLOCKED: bool = true;
+
+    fn keep<'m>(with: KeepWith<'m>) -> Self::Kept<'m> {
+        let KeepWith { store, sealing_buffer, key, reading, reserve } = with;
+        SessionsStored::new(store, key, reading, rand::rng(), sealing_buffer).with_reservation(reserve)
+    }
+
+    fn show_time(kept: &mut Self::Kept<'_>, reading: RtcReading) {
+        *kept.clock() = reading;
+    }
+}
+
+/// A device that keeps its rooms.
+pub struct KeepsRooms;
+
+impl<S> Keeping<S> for KeepsRooms {
+    type Kept<'m> = RoomsStored<KioskStore<'m>>;
+    const CLOCKED: bool = false;
+
+    fn keep<'m>(with: KeepWith<'m>) -> Self::Kept<'m> {
+        RoomsStored::new(with.store)
+    }
+
+    fn show_time(_kept: &mut Self::Kept<'_>, _reading: RtcReading) {}
+}
+
+/// A device that keeps nothing.
+pub struct KeepsNothing;
+
+impl<S> Keeping<S> for KeepsNothing {
+    type Kept<'m> = NothingStored;
+    const CLOCKED: bool = false;
+
+    fn keep<'m>(_with: KeepWith<'m>) -> Self::Kept<'m> {
+        NothingStored
+    }
+
+    fn show_time(_kept: &mut Self::Kept<'_>, _reading: RtcReading) {}
+}
+
+/// The kiosk's device, from one start to the loss of power.
+pub type KioskDevice<'m, S, K> = Device<'m, S, <K as Keeping<S>>::Kept<'m>>;
 
 /// The kiosk's flash chip, which is there whether or not a device runs.
 #[derive(Clone)]
@@ -44,14 +117,22 @@ pub struct Chip(Rc<RefCell<ChipState>>);
 
 struct ChipState {
     flash: Flash,
+    pages: u32,
     records_stored: u64,
 }
 
 impl Chip {
-    /// A blank chip.
+    /// A blank chip, with room for what is stored of so many places.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
-        Chip(Rc::new(RefCell::new(ChipState { flash: Flash::new(PAGES, seed), records_stored: 0 })))
+    pub fn new(seed: u64, places: usize) -> Self {
+        let pages = PAGES.max(2 * places);
+        let flash = Flash::new(pages, seed);
+        let pages = u32::try_from(pages).expect("places are few");
+        Chip(Rc::new(RefCell::new(ChipState { flash, pages, records_stored: 0 })))
+    }
+
+    fn addresses(&self) -> Range<u32> {
+        0..self.0.borrow().pages * PAGE_BYTES
     }
 
     /// Does something with the flash itself.
@@ -103,7 +184,7 @@ pub struct KioskStore<'m> {
 
 impl<'m> KioskStore<'m> {
     fn new(chip: &Chip, buffer: &'m mut [u8]) -> Self {
-        let store = FlashStore::new(chip.clone(), ADDRESSES, LONGEST_ITEM, buffer)
+        let store = FlashStore::new(chip.clone(), chip.addresses(), LONGEST_ITEM, buffer)
             .expect("the chip has these pages, and the buffer is long enough");
         KioskStore { store, chip: chip.clone() }
     }
@@ -123,34 +204,35 @@ impl Store for KioskStore<'_> {
 
 /// A kiosk's memory, all of which is lost without power.
 pub struct Memory<S> {
-    pub(crate) places: RoomStorage<S, CAPACITY>,
+    places: Vec<RoomPlace<S>>,
     flash_buffer: [u8; FLASH_BUFFER],
     sealing_buffer: Vec<u8>,
 }
 
 impl<S: StorableSession> Memory<S> {
-    /// Memory with nothing in it.
+    /// Memory for so many rooms, with nothing in it.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(places: usize) -> Self {
         Memory {
-            places: RoomStorage::new(),
+            places: (0..places).map(|_| RoomPlace::new()).collect(),
             flash_buffer: [0; FLASH_BUFFER],
             sealing_buffer: vec![0; sealed_length::<S>()],
         }
     }
 
-    /// The parts of it that a device needs: its places, the store on the chip, and a buffer to seal sessions in.
+    /// The parts of it that a device needs: its places, and what it keeps things with.
     pub(crate) fn split(
         &mut self,
         chip: &Chip,
-    ) -> (&mut RoomStorage<S, CAPACITY>, KioskStore<'_>, &mut [u8]) {
-        (&mut self.places, KioskStore::new(chip, &mut self.flash_buffer), &mut self.sealing_buffer)
-    }
-}
-
-impl<S: StorableSession> Default for Memory<S> {
-    fn default() -> Self {
-        Self::new()
+        key: StoreKey,
+        reading: RtcReading,
+        reserve: NonZeroU32,
+    ) -> (&mut [RoomPlace<S>], KeepWith<'_>) {
+        let store = KioskStore::new(chip, &mut self.flash_buffer);
+        (
+            &mut self.places,
+            KeepWith { store, sealing_buffer: &mut self.sealing_buffer, key, reading, reserve },
+        )
     }
 }
 

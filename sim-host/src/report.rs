@@ -7,6 +7,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use crate::observer::{Settings, VIOLATIONS_KEPT, Violation};
+use crate::scenario::Crypto;
 use crate::units::{grouped, messages, rough_duration};
 
 /// A run's figures. Those about messages, sessions and violations are what the observer saw, not what the kiosk says.
@@ -14,6 +15,8 @@ use crate::units::{grouped, messages, rough_duration};
 pub struct Report {
     /// The scenario's name.
     pub scenario: String,
+    /// How deep it went: `vodozemac`, or `none`, where nothing is encrypted and nobody receives.
+    pub crypto: &'static str,
     /// The seed of everything random but the keys.
     pub seed: u64,
     /// How many messages ahead sessions were stored.
@@ -54,13 +57,17 @@ pub struct Report {
     pub rotation_checks: u64,
     /// How often the kiosk restarted, by how that came about.
     pub restarts: BTreeMap<&'static str, u64>,
+    /// How often the kiosk slept.
+    pub sleeps: u64,
+    /// True time that the kiosk's counter hid without a trace, in milliseconds. Sessions may be older by that.
+    pub unseen_ms: u64,
     /// How often a session carried a message again for the first time after a restart.
     pub sessions_resumed: u64,
     /// Ratchet indices that no message had, between two messages of one session.
     pub indices_skipped: u64,
     /// Records that were stored in flash, sealed sessions included.
     pub records_stored: u64,
-    /// What storing cost the flash, by how far ahead sessions are stored.
+    /// What storing cost the flash, by how far ahead sessions are stored; nothing where they are not.
     pub wear: Vec<Wear>,
     /// How many violations there were.
     pub violation_count: u64,
@@ -68,18 +75,20 @@ pub struct Report {
     pub violations: Vec<Violation>,
     /// How long the run took on this machine, in milliseconds.
     pub wall_ms: u64,
-    /// The same for each room.
+    /// The same for each room, or for all rooms of a kind together.
     pub room_reports: Vec<RoomReport>,
 }
 
-/// One room's figures; their names mean what they mean in [`Report`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// The figures of a room, or of many of a kind; their names mean what they mean in [`Report`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "documented in Report")]
 pub struct RoomReport {
     pub room: String,
     /// What the room shows.
     pub about: String,
-    /// The settings in force at the end; `null` without any.
+    /// How many rooms these are.
+    pub rooms: usize,
+    /// The settings in force at the end; `null` without any, and where the rooms' differ.
     pub settings: Option<Settings>,
     /// Messages that went out encrypted.
     pub messages: u64,
@@ -138,50 +147,19 @@ impl Report {
 /// The summary for people: a row a room, then the totals.
 impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{}, {} simulated, seed {}",
-            self.scenario,
-            rough_duration(self.simulated_ms),
-            self.seed
-        )?;
+        let depth = if self.receives() { "" } else { ", without cryptography" };
+        let (simulated, seed) = (rough_duration(self.simulated_ms), self.seed);
+        writeln!(f, "{}, {simulated} simulated{depth}, seed {seed}", self.scenario)?;
         writeln!(f)?;
         writeln!(f, "{}", self.room_table())?;
         writeln!(f)?;
-        writeln!(
-            f,
-            "{} messages went out: {} encrypted, {} as plaintext to a room not yet encrypted; {} were blocked.",
-            grouped(self.messages),
-            grouped(self.messages - self.plaintext_messages),
-            grouped(self.plaintext_messages),
-            grouped(self.blocked_messages),
-        )?;
-        writeln!(
-            f,
-            "{} sessions were made and shared {} times ({} shares failed) in {} Olm messages.",
-            grouped(self.sessions),
-            grouped(self.key_shares),
-            grouped(self.failed_key_shares),
-            grouped(self.to_device_messages),
-        )?;
-        writeln!(
-            f,
-            "{} messages were decrypted by receiving devices, {} could not be; {} ratchet indices were reused.",
-            grouped(self.decrypted),
-            grouped(self.undecryptable),
-            grouped(self.index_reuses),
-        )?;
-        writeln!(
-            f,
-            "The kiosk restarted {} times, after which sessions went on {} times, at a loss of {} ratchet indices:",
-            grouped(self.restarts.values().sum()),
-            grouped(self.sessions_resumed),
-            grouped(self.indices_skipped),
-        )?;
-        writeln!(f, "{}.", self.restart_counts())?;
+        self.write_messages(f)?;
+        self.write_faults(f)?;
         writeln!(f)?;
-        writeln!(f, "{}", self.wear_table())?;
-        writeln!(f)?;
+        if !self.wear.is_empty() {
+            writeln!(f, "{}", self.wear_table())?;
+            writeln!(f)?;
+        }
         if self.is_clean() {
             write!(f, "No violation.")
         } else {
@@ -203,6 +181,69 @@ const VIOLATIONS_SHOWN: usize = 10;
 const WIDTH_ELSEWHERE: u16 = 120;
 
 impl Report {
+    /// Whether there are receiving devices.
+    fn receives(&self) -> bool {
+        self.crypto == Crypto::Vodozemac.name()
+    }
+
+    /// Messages a second of the time that the run took.
+    #[must_use]
+    pub fn messages_a_second(&self) -> u64 {
+        (self.messages + self.blocked_messages) * 1_000 / self.wall_ms.max(1)
+    }
+
+    fn write_messages(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} messages went out: {} encrypted, {} as plaintext to a room not yet encrypted; {} were blocked.",
+            grouped(self.messages),
+            grouped(self.messages - self.plaintext_messages),
+            grouped(self.plaintext_messages),
+            grouped(self.blocked_messages),
+        )?;
+        write!(
+            f,
+            "{} sessions were made and shared {} times ({} shares failed)",
+            grouped(self.sessions),
+            grouped(self.key_shares),
+            grouped(self.failed_key_shares),
+        )?;
+        if !self.receives() {
+            writeln!(f, "; nothing was encrypted, and nobody received.")?;
+            return writeln!(f, "{} ratchet indices were reused.", grouped(self.index_reuses));
+        }
+        writeln!(f, " in {} Olm messages.", grouped(self.to_device_messages))?;
+        writeln!(
+            f,
+            "{} messages were decrypted by receiving devices, {} could not be; {} ratchet indices were reused.",
+            grouped(self.decrypted),
+            grouped(self.undecryptable),
+            grouped(self.index_reuses),
+        )
+    }
+
+    fn write_faults(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let restarts = self.restarts.values().sum();
+        if restarts > 0 {
+            writeln!(
+                f,
+                "The kiosk restarted {} times, after which sessions went on {} times, at a loss of {} ratchet indices:",
+                grouped(restarts),
+                grouped(self.sessions_resumed),
+                grouped(self.indices_skipped),
+            )?;
+            writeln!(f, "{}.", self.restart_counts())?;
+        }
+        if self.sleeps > 0 {
+            writeln!(f, "It slept {} times.", grouped(self.sleeps))?;
+        }
+        if self.unseen_ms > 0 {
+            let unseen = rough_duration(self.unseen_ms);
+            writeln!(f, "Its counter hid {unseen} without a trace; sessions may be older by that.")?;
+        }
+        Ok(())
+    }
+
     fn room_table(&self) -> Table {
         let mut table = Table::new();
         table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
@@ -220,7 +261,7 @@ impl Report {
         ]);
         for room in &self.room_reports {
             table.add_row([
-                format!("{}\n{}", room.room, room.about),
+                room.name(),
                 room.in_force(),
                 room.message_counts(),
                 grouped(room.sessions),
@@ -270,6 +311,17 @@ impl Report {
 }
 
 impl RoomReport {
+    /// One of no room yet.
+    pub(crate) fn new(id: &str, about: &str) -> Self {
+        RoomReport { room: id.to_owned(), about: about.to_owned(), ..RoomReport::default() }
+    }
+
+    fn name(&self) -> String {
+        let count =
+            if self.rooms == 1 { String::new() } else { format!(" × {}", grouped(self.rooms as u64)) };
+        format!("{}{count}\n{}", self.room, self.about)
+    }
+
     fn in_force(&self) -> String {
         match (self.settings, self.block_reason) {
             (Some(settings), _) => {

@@ -1,4 +1,19 @@
-//! What happens to a kiosk: its rooms, their settings, its traffic, the people who come and go, and its power.
+//! What happens to a kiosk: its rooms, their settings, its traffic, the people who come and go, its clock and its power.
+//!
+//! A [`Scenario`] is read from a TOML [file](mod@file); `docs/scenarios.md` describes every field. Those that come with the
+//! program are in the [`library`]. Whatever repeats is written as a rule ([`When`]) and worked out while the scenario
+//! runs, so a scenario of a year takes no more memory than one of a day.
+
+pub mod command;
+pub mod file;
+pub mod library;
+mod when;
+
+use std::num::NonZeroU32;
+
+use serde::Deserialize;
+
+pub use self::when::{Ms, OneOrMore, Range, Repeated, When};
 
 /// A second of virtual time, in milliseconds.
 pub const SECOND_MS: u64 = 1_000;
@@ -12,31 +27,376 @@ pub const DAY_MS: u64 = 24 * HOUR_MS;
 pub const WEEK_MS: u64 = 7 * DAY_MS;
 
 /// A kiosk's life for a while.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// The name by which it is called on the command line.
-    pub name: &'static str,
+    /// The name by which it is called: a built-in one's own, or the file's.
+    #[serde(skip)]
+    pub name: String,
+    /// What it shows, in a sentence.
+    pub about: String,
     /// How long it goes on, in milliseconds of virtual time.
+    #[serde(rename = "duration", deserialize_with = "when::duration_ms")]
     pub duration_ms: u64,
+    /// How deep the simulation goes unless the command line says otherwise.
+    #[serde(default)]
+    pub crypto: Crypto,
+    /// The device that the kiosk is.
+    #[serde(default)]
+    pub device: DevicePlan,
+    /// Its counter.
+    #[serde(default)]
+    pub clock: ClockPlan,
+    /// The way to the homeserver.
+    #[serde(default)]
+    pub network: NetworkPlan,
     /// The rooms that the kiosk sends to.
+    #[serde(default, rename = "room")]
     pub rooms: Vec<RoomPlan>,
     /// When the kiosk restarts. One that falls into another does not happen.
-    pub outages: Vec<Outage>,
+    #[serde(default, rename = "restart")]
+    pub restarts: Vec<RestartPlan>,
+    /// When it sleeps.
+    #[serde(default, rename = "sleep")]
+    pub sleeps: Vec<SleepPlan>,
 }
 
-/// A restart of the kiosk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outage {
-    /// When it is due.
-    pub at_ms: u64,
-    /// How it comes about.
+/// How deep a simulation goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Crypto {
+    /// Every message is really encrypted, and decrypted by every receiving device.
+    #[default]
+    Vodozemac,
+    /// Decisions only: a session is a ratchet index, and nobody receives.
+    None,
+}
+
+impl Crypto {
+    /// The name that it has in scenarios and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Crypto::Vodozemac => "vodozemac",
+            Crypto::None => "none",
+        }
+    }
+}
+
+/// The device, and what of it outlives a restart.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DevicePlan {
+    /// How many encrypted rooms it has a place for.
+    pub places: usize,
+    /// What it stores.
+    pub stores: Stores,
+    /// How many messages ahead it stores sessions: R of B2.
+    pub reserve: NonZeroU32,
+    /// Further kiosks with the same traffic and restarts, to compare the wear of their flash: how far these store ahead.
+    pub compare_reserves: Vec<NonZeroU32>,
+    /// The range of the number of messages a session.
+    pub limit_messages: Range<u32>,
+    /// The range of a session's period.
+    pub limit_period: Range<Ms>,
+}
+
+impl Default for DevicePlan {
+    fn default() -> Self {
+        DevicePlan {
+            places: crate::power::CAPACITY,
+            stores: Stores::Sessions,
+            reserve: pawl_core::DEFAULT_RESERVATION,
+            compare_reserves: Vec::new(),
+            limit_messages: Range(1, 10_000),
+            limit_period: Range(Ms(HOUR_MS), Ms(28 * DAY_MS)),
+        }
+    }
+}
+
+/// What outlives a restart (B1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stores {
+    /// Rooms and sessions: the kiosk has a real-time clock.
+    Sessions,
+    /// Rooms.
+    Rooms,
+    /// Nothing.
+    Nothing,
+}
+
+/// The counter that the kiosk takes its time from, with its faults.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClockPlan {
+    /// How wide it is.
+    pub bits: Bits,
+    /// How many ticks it counts a second.
+    pub hz: NonZeroU32,
+    /// What it shows when the kiosk is switched on, in ticks.
+    pub at_boot: u64,
+    /// The longest time between two readings, where there is nothing to send. Unless it is said: a quarter of a 32-bit
+    /// counter's range, as the manual asks for; a 64-bit counter is then read for messages alone.
+    #[serde(deserialize_with = "when::some_duration_ms")]
+    pub read_every: Option<u64>,
+    /// What goes wrong with it.
+    pub fault: Vec<ClockFaultPlan>,
+}
+
+impl ClockPlan {
+    /// What the counter shows at the start unless the scenario says otherwise: a day before one of 32 bits wraps, so that
+    /// it does not take seven weeks of milliseconds to see it wrap.
+    pub const AT_BOOT: u64 = u32::MAX as u64 - DAY_MS;
+}
+
+impl Default for ClockPlan {
+    fn default() -> Self {
+        ClockPlan {
+            bits: Bits::ThirtyTwo,
+            hz: NonZeroU32::MIN.saturating_add(999),
+            at_boot: Self::AT_BOOT,
+            read_every: None,
+            fault: Vec::new(),
+        }
+    }
+}
+
+/// The width of a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u8")]
+pub enum Bits {
+    /// It wraps.
+    ThirtyTwo,
+    /// It does not live long enough to wrap.
+    SixtyFour,
+}
+
+impl TryFrom<u8> for Bits {
+    type Error = &'static str;
+
+    fn try_from(bits: u8) -> Result<Self, Self::Error> {
+        match bits {
+            32 => Ok(Bits::ThirtyTwo),
+            64 => Ok(Bits::SixtyFour),
+            _ => Err("a counter has 32 or 64 bits"),
+        }
+    }
+}
+
+/// Something that goes wrong with the counter.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockFaultPlan {
+    /// When.
+    pub at: When,
+    /// What.
+    pub kind: ClockFault,
+    /// By how much, in milliseconds, at least and at most.
+    pub by: Range<Ms>,
+}
+
+/// What can go wrong with a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockFault {
+    /// From now on it shows that much less.
+    StepBack,
+    /// From now on it shows that much more.
+    StepForward,
+    /// It stands still for so long, and goes on from where it stood.
+    Stall,
+}
+
+/// How room keys reach the receiving devices.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetworkPlan {
+    /// How long sharing a room key takes, at least and at most: requests to a homeserver.
+    pub share_takes: Range<Ms>,
+    /// One share in so many fails; 0: none does.
+    pub share_fails_one_in: u32,
+    /// After how long a share that failed is given up, in milliseconds.
+    #[serde(deserialize_with = "when::duration_ms")]
+    pub share_timeout: u64,
+}
+
+impl Default for NetworkPlan {
+    fn default() -> Self {
+        NetworkPlan {
+            share_takes: Range(Ms(200), Ms(2 * SECOND_MS)),
+            share_fails_one_in: 40,
+            share_timeout: 10 * SECOND_MS,
+        }
+    }
+}
+
+/// A room, or many alike, and what happens in it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoomPlan {
+    /// The room's ID; for many rooms, `{n}` in it is the number of each, from 1, with leading zeros.
+    pub id: String,
+    /// How many rooms there are of this kind.
+    #[serde(default = "one")]
+    pub count: u32,
+    /// What the room shows, in a few words.
+    #[serde(default)]
+    pub about: String,
+    /// How many receiving devices are in it at the start.
+    #[serde(default)]
+    pub devices: usize,
+    /// Messages at regular times.
+    pub steady: Option<Steady>,
+    /// Messages at random times.
+    pub poisson: Option<Poisson>,
+    /// Messages at random times, most close together and some far apart.
+    pub heavy_tailed: Option<HeavyTailed>,
+    /// Many messages at once.
+    pub bursts: Option<Bursts>,
+    /// The people who come and go.
+    pub churn: Option<Churn>,
+    /// What else happens.
+    #[serde(default, rename = "event")]
+    pub events: Vec<EventPlan>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// A message every so often.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Steady {
+    /// The mean time between two messages, in milliseconds.
+    #[serde(deserialize_with = "when::duration_ms")]
+    pub every: u64,
+    /// By how many percent of that each interval may be shorter or longer.
+    #[serde(default)]
+    pub jitter_percent: u32,
+    /// By night, from 22:00 to 06:00, intervals are so many times longer, until the day begins.
+    #[serde(default = "one")]
+    pub night: u32,
+    /// Whether rooms of one kind begin one after the other, evenly over the first interval.
+    #[serde(default)]
+    pub spread: bool,
+}
+
+/// Messages that know nothing of each other.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Poisson {
+    /// The mean time between two messages, in milliseconds.
+    #[serde(deserialize_with = "when::duration_ms")]
+    pub every: u64,
+    /// As [`Steady::night`].
+    #[serde(default = "one")]
+    pub night: u32,
+}
+
+/// Intervals of a Pareto distribution.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeavyTailed {
+    /// The shortest time between two messages, in milliseconds.
+    #[serde(deserialize_with = "when::duration_ms")]
+    pub least: u64,
+    /// The longest.
+    #[serde(deserialize_with = "when::duration_ms")]
+    pub most: u64,
+    /// How quickly longer intervals get rarer; the smaller, the heavier the tail.
+    pub exponent: f64,
+}
+
+/// Many messages at once, a few times a day.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bursts {
+    /// How many bursts there are a day, between 06:00 and 22:00.
+    pub a_day: u32,
+    /// How many messages a burst has, at least and at most.
+    pub messages: Range<u32>,
+    /// The time between two messages of a burst, at least and at most.
+    #[serde(default = "burst_interval")]
+    pub between: Range<Ms>,
+}
+
+fn burst_interval() -> Range<Ms> {
+    Range(Ms(20), Ms(400))
+}
+
+/// People who come and go.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Churn {
+    /// When somebody leaves, with their device.
+    pub at: When,
+    /// How long after that somebody else joins, in milliseconds; unless it is said, nobody does.
+    #[serde(default, deserialize_with = "when::some_duration_ms")]
+    pub back_after: Option<u64>,
+    /// Every so many times nobody leaves, but a device is removed; 0: never.
+    #[serde(default)]
+    pub device_removed_each: u32,
+}
+
+/// Something that happens in a room at certain times: one of the three.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventPlan {
+    /// When.
+    pub at: When,
+    /// An `m.room.encryption` state event with this content, or one after the other where it repeats.
+    pub encryption: Option<OneOrMore>,
+    /// An `m.room.history_visibility` state event with this value, or one after the other.
+    pub history_visibility: Option<OneOrMore>,
+    /// Something else.
+    pub happens: Option<Incident>,
+}
+
+/// What else can happen in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Incident {
+    /// The member who has been there longest leaves, with their device.
+    Leave,
+    /// Somebody joins with a new device, and gets the room key from its current index on.
+    Join,
+    /// The device that has been there longest is deleted; its user stays.
+    DeviceRemoved,
+    /// The kiosk's owner asks for a new session.
+    RequestRotation,
+}
+
+/// Restarts of the kiosk.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RestartPlan {
+    /// When they are due.
+    pub at: When,
+    /// How they come about.
     pub kind: OutageKind,
-    /// For how long the kiosk is off.
+    /// For how long the kiosk is off, in milliseconds.
+    #[serde(rename = "off", deserialize_with = "when::duration_ms")]
     pub off_ms: u64,
 }
 
+/// A sleep of the kiosk, in which its counter stands still.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SleepPlan {
+    /// When it goes to sleep.
+    pub at: When,
+    /// For how long it sleeps, in milliseconds, at least and at most.
+    #[serde(rename = "for")]
+    pub lasts: Range<Ms>,
+    /// Whether it knows afterwards for how long it slept (C5).
+    pub known: bool,
+}
+
 /// How a restart comes about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OutageKind {
     /// It is announced, and the kiosk stores what it knows.
     Clean,
@@ -52,6 +412,7 @@ pub enum OutageKind {
     /// midst of what the kiosk stores for that reason when it starts.
     ClockSet,
     /// That second cut. It is not planned by itself.
+    #[serde(skip)]
     PowerCutInStart,
     /// As a power cut, and meanwhile the real-time clock's battery fails; it is set an hour after the start.
     ClockDead,
@@ -83,241 +444,5 @@ impl OutageKind {
             OutageKind::PowerCutInStart => "power_cut_in_start",
             OutageKind::ClockDead => "clock_dead",
         }
-    }
-}
-
-/// A room and what happens in it.
-#[derive(Clone, Debug)]
-pub struct RoomPlan {
-    /// The room's ID.
-    pub id: String,
-    /// What the room shows, in a few words.
-    pub about: &'static str,
-    /// How many receiving devices are in it at the start.
-    pub receivers: usize,
-    /// What the kiosk sends.
-    pub traffic: Traffic,
-    /// What else happens, in any order.
-    pub happenings: Vec<(u64, Happening)>,
-}
-
-/// What a kiosk sends to a room.
-#[derive(Clone, Copy, Debug)]
-pub struct Traffic {
-    /// The mean time between two messages of telemetry by day, in milliseconds. By night, from 22:00 to 06:00, it is
-    /// six times that, until the day begins.
-    pub telemetry_every_ms: u64,
-    /// How many bursts there are a day, between 06:00 and 22:00.
-    pub bursts_a_day: u32,
-    /// How many messages a burst has, at least and at most.
-    pub burst_messages: (u32, u32),
-}
-
-/// Something that happens in a room at a certain time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Happening {
-    /// An `m.room.encryption` state event with this content.
-    Encryption(&'static str),
-    /// The member who has been there longest leaves, with their device.
-    Leave,
-    /// Somebody joins with a new device, and gets the room key from its current index on.
-    Join,
-    /// The device that has been there longest is deleted; its user stays.
-    DeviceRemoved,
-    /// An `m.room.history_visibility` state event with this value.
-    HistoryVisibility(&'static str),
-    /// The kiosk's owner asks for a new session.
-    RequestRotation,
-}
-
-impl Scenario {
-    /// The names of the scenarios there are.
-    pub const NAMES: [&'static str; 1] = ["kiosk-month"];
-
-    /// The scenario of that name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        (name == "kiosk-month").then(Self::kiosk_month)
-    }
-
-    /// The default: four weeks of a kiosk in thirteen rooms, whose settings are as real software writes them and as
-    /// they go wrong, and which restarts now and then.
-    #[must_use]
-    pub fn kiosk_month() -> Self {
-        let half_way = 2 * WEEK_MS;
-        Scenario {
-            name: "kiosk-month",
-            duration_ms: 4 * WEEK_MS,
-            rooms: vec![
-                RoomPlan::new("!lobby", "the specification's example", 5, Traffic::steady(4))
-                    .encrypted_at(0, SPECIFICATION_EXAMPLE)
-                    .with_people_coming_and_going(3),
-                RoomPlan::new(
-                    "!hallway",
-                    "the algorithm alone",
-                    4,
-                    Traffic::steady(15).with_bursts(1, 100, 300),
-                )
-                .encrypted_at(0, ALGORITHM_ALONE)
-                .with_people_coming_and_going(5),
-                RoomPlan::new("!vault", "10 messages a session", 3, Traffic::steady(12))
-                    .encrypted_at(0, TEN_MESSAGES),
-                RoomPlan::new("!gate", "1 hour a session", 3, Traffic::steady(6))
-                    .encrypted_at(0, ONE_HOUR)
-                    .with(9 * DAY_MS + 7 * HOUR_MS, Happening::RequestRotation),
-                RoomPlan::new(
-                    "!kitchen",
-                    "values of the wrong type",
-                    3,
-                    Traffic::steady(30).with_bursts(2, 100, 200),
-                )
-                .encrypted_at(0, WRONG_TYPES),
-                RoomPlan::new("!cellar", "values outside the limits", 4, Traffic::steady(120))
-                    .encrypted_at(0, OUTSIDE_LIMITS),
-                RoomPlan::new("!attic", "an unknown algorithm", 3, Traffic::steady(120))
-                    .encrypted_at(0, UNKNOWN_ALGORITHM),
-                RoomPlan::new("!library", "redacted after a good event", 4, Traffic::steady(15))
-                    .encrypted_at(0, FIFTY_MESSAGES)
-                    .encrypted_at(5 * DAY_MS, REDACTED)
-                    .with_people_coming_and_going(6),
-                RoomPlan::new("!office", "redacted at first, mended in week 3", 3, Traffic::steady(30))
-                    .encrypted_at(0, REDACTED)
-                    .encrypted_at(half_way + 3 * DAY_MS, SPECIFICATION_EXAMPLE),
-                RoomPlan::new("!garage", "tightened half-way: 100, then 20", 4, Traffic::steady(15))
-                    .encrypted_at(0, SPECIFICATION_EXAMPLE)
-                    .encrypted_at(half_way, TWENTY_MESSAGES)
-                    .with_people_coming_and_going(9),
-                RoomPlan::new(
-                    "!garden",
-                    "loosened half-way: stays at 60",
-                    8,
-                    Traffic::steady(60).with_bursts(1, 50, 150),
-                )
-                .encrypted_at(0, SIXTY_MESSAGES_A_DAY)
-                .encrypted_at(half_way, LOOSE)
-                .with_people_coming_and_going(4),
-                RoomPlan::new("!archive", "escapes, white space, unknown keys", 4, Traffic::steady(40))
-                    .encrypted_at(0, ODD_SPELLING)
-                    .with(3 * DAY_MS + 11 * HOUR_MS, Happening::HistoryVisibility("shared"))
-                    .with(17 * DAY_MS + 11 * HOUR_MS, Happening::HistoryVisibility("joined")),
-                RoomPlan::new(
-                    "!street",
-                    "not encrypted until half-way",
-                    4,
-                    Traffic::steady(10).with_bursts(1, 50, 100),
-                )
-                .encrypted_at(half_way, ALGORITHM_ALONE)
-                .with_people_coming_and_going(8),
-            ],
-            outages: kiosk_month_outages(),
-        }
-    }
-}
-
-/// A few of each kind, some of them right after something has happened, which is then delivered again.
-fn kiosk_month_outages() -> Vec<Outage> {
-    use OutageKind::{Clean, ClockDead, ClockSet, PowerCut, PowerCutInShare, PowerCutInWrite, PowerOff};
-    let on_day = |day, (hour, minute), kind, off_ms| Outage {
-        at_ms: day * DAY_MS + hour * HOUR_MS + minute * MINUTE_MS,
-        kind,
-        off_ms,
-    };
-    let (moment, boot) = (4 * SECOND_MS, 30 * SECOND_MS);
-    vec![
-        on_day(1, (9, 41), PowerCut, moment),
-        on_day(2, (14, 0), Clean, boot),
-        on_day(2, (16, 30), PowerCutInWrite, moment),
-        on_day(3, (8, 0), PowerCutInShare, moment),
-        on_day(5, (3, 0), Clean, boot),
-        on_day(6, (10, 40), PowerCut, moment),
-        on_day(7, (12, 0), PowerOff, 30 * HOUR_MS),
-        on_day(10, (11, 15), ClockSet, 2 * MINUTE_MS),
-        on_day(12, (10, 19), PowerCut, moment),
-        on_day(13, (2, 30), Clean, boot),
-        on_day(13, (23, 59), PowerCutInWrite, moment),
-        on_day(15, (9, 0), ClockDead, 10 * MINUTE_MS),
-        on_day(15, (11, 30), PowerCut, moment),
-        on_day(16, (17, 0), PowerCutInShare, moment),
-        on_day(17, (11, 20), PowerCut, moment),
-        on_day(18, (10, 17), PowerCutInWrite, moment),
-        on_day(19, (20, 0), PowerOff, 50 * HOUR_MS),
-        on_day(22, (4, 0), Clean, boot),
-        on_day(23, (10, 0), ClockSet, 2 * MINUTE_MS),
-        on_day(24, (13, 0), PowerCut, moment),
-        on_day(25, (9, 0), ClockDead, 10 * MINUTE_MS),
-        on_day(26, (16, 0), PowerCutInWrite, moment),
-        on_day(27, (8, 0), Clean, boot),
-    ]
-}
-
-const SPECIFICATION_EXAMPLE: &str = r#"{
-  "algorithm": "m.megolm.v1.aes-sha2",
-  "rotation_period_ms": 604800000,
-  "rotation_period_msgs": 100
-}"#;
-
-const ALGORITHM_ALONE: &str = r#"{"algorithm":"m.megolm.v1.aes-sha2"}"#;
-
-const TEN_MESSAGES: &str = r#"{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_msgs":10}"#;
-
-const ONE_HOUR: &str = r#"{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_ms":3600000}"#;
-
-const UNKNOWN_ALGORITHM: &str = r#"{"algorithm":"m.megolm.v9.aes-sha3"}"#;
-
-const FIFTY_MESSAGES: &str = r#"{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_msgs":50}"#;
-
-const TWENTY_MESSAGES: &str = r#"{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_msgs":20}"#;
-
-const SIXTY_MESSAGES_A_DAY: &str =
-    r#"{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_msgs":60,"rotation_period_ms":86400000}"#;
-
-const LOOSE: &str =
-    r#"{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_msgs":10000,"rotation_period_ms":31536000000}"#;
-
-const REDACTED: &str = "{}";
-
-const WRONG_TYPES: &str =
-    r#"{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_ms":"604800000","rotation_period_msgs":1e2}"#;
-
-const OUTSIDE_LIMITS: &str = r#"{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_ms":99999999999999999999,"rotation_period_msgs":-1}"#;
-
-const ODD_SPELLING: &str = "\r\n\t{\"org.example.note\" : {\"by\":[\"caf\u{e9} \\ud83d\\ude00\",null,{}]} ,\n\
-     \"\\u0061lgorithm\":\"m.megolm.v1.aes\\u002dsha2\",\"rotation_period_ms\":172800000 , \
-     \"rotation_period_msgs\":null}\r\n";
-
-impl RoomPlan {
-    fn new(name: &str, about: &'static str, receivers: usize, traffic: Traffic) -> Self {
-        RoomPlan { id: format!("{name}:example.org"), about, receivers, traffic, happenings: Vec::new() }
-    }
-
-    fn with(mut self, at_ms: u64, happening: Happening) -> Self {
-        self.happenings.push((at_ms, happening));
-        self
-    }
-
-    fn encrypted_at(self, at_ms: u64, content: &'static str) -> Self {
-        self.with(at_ms, Happening::Encryption(content))
-    }
-
-    /// Somebody leaves every so many days, somebody else joins a day and a half later, and now and then a device is
-    /// removed and replaced.
-    fn with_people_coming_and_going(mut self, every_days: u64) -> Self {
-        for (round, day) in (every_days..26).step_by(usize::try_from(every_days).unwrap_or(1)).enumerate() {
-            let at_ms = day * DAY_MS + 10 * HOUR_MS + 17 * MINUTE_MS;
-            let goes = if round % 3 == 2 { Happening::DeviceRemoved } else { Happening::Leave };
-            self = self.with(at_ms, goes).with(at_ms + 36 * HOUR_MS, Happening::Join);
-        }
-        self
-    }
-}
-
-impl Traffic {
-    /// Telemetry every so many minutes.
-    fn steady(minutes: u64) -> Self {
-        Traffic { telemetry_every_ms: minutes * MINUTE_MS, bursts_a_day: 0, burst_messages: (0, 0) }
-    }
-
-    fn with_bursts(self, bursts_a_day: u32, fewest_messages: u32, most_messages: u32) -> Self {
-        Traffic { bursts_a_day, burst_messages: (fewest_messages, most_messages), ..self }
     }
 }

@@ -2,45 +2,49 @@
 //!
 //! The kiosk is told of what happens and sends what it has to send; what it emits reaches every receiving device of
 //! the room at once, and the [observer](crate::observer) sees all of it. Sharing a room key takes a while and now and
-//! then fails; messages wait for it in the order in which they came.
+//! then fails; messages wait for it in the order in which they came. [Without cryptography](Crypto::None) there are no
+//! receiving devices; the core decides all the same, and the observer sees all the same.
 //!
 //! Now and then the kiosk [restarts](crate::scenario::OutageKind). While it is off it makes no messages, and the homeserver
 //! keeps what happens; a share that was under way is lost; messages that wait are in a queue of the application's that
 //! outlives the restart. The application stores its sync token on the hour and before an announced restart, so what
-//! was delivered since then is delivered again, before anything is sent (K5).
+//! was delivered since then is delivered again, before anything is sent (K5). A sleep is the same, but that the kiosk's
+//! memory outlives it, and its counter stands still.
+//!
+//! Memory grows with rooms, not with time: what is due again is worked out when its turn comes.
 
 mod account;
+mod happenings;
 mod life;
+mod queue;
 mod sync;
+mod traffic;
 mod wear;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
 use std::ops::Range;
 use std::time::Instant;
 
-use pawl_core::{DEFAULT_RESERVATION, RoomId, ShareRequest};
+use pawl_core::{RoomId, ShareRequest};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::kiosk::{Kiosk, PowerFailed};
-use crate::observer::{Limits, Observer};
+use crate::observer::{Limits, Observer, RoomNumber};
 use crate::olm::Identity;
-use crate::parts::Parts;
-use crate::power::Memory;
+use crate::parts::{Parts, WithoutCryptography};
+use crate::power::{Keeping, KeepsNothing, KeepsRooms, KeepsSessions, Memory};
 use crate::receiver::Receiver;
 use crate::report::Report;
-use crate::scenario::{
-    DAY_MS, HOUR_MS, Happening, Outage, OutageKind, RoomPlan, SECOND_MS, Scenario, Traffic,
-};
+use crate::scenario::{Bits, Crypto, HOUR_MS, OutageKind, Repeated, RoomPlan, SECOND_MS, Scenario, Stores};
 
+use self::happenings::Happening;
 use self::life::Life;
+use self::queue::Queue;
 use self::sync::{Delivery, Sync};
+use self::traffic::{Stream, Waiting};
 pub use self::wear::run_and_measure_wear;
-
-/// The time between two messages of a burst, at least and at most, in milliseconds.
-const BURST_INTERVAL_MS: (u64, u64) = (20, 400);
 
 /// Receiving devices keep this many sessions a room, the newest.
 const SESSIONS_KEPT: usize = 4;
@@ -58,6 +62,9 @@ const UNPLANNED_OFF_MS: u64 = 4 * SECOND_MS;
 /// After how long a real-time clock that lost the time is set, counted from the start.
 const RTC_SET_AFTER_MS: u64 = HOUR_MS;
 
+/// How often `progress` is told the time, in all.
+const PROGRESS_STEPS: u64 = 1_000;
+
 /// What is run.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan<'s> {
@@ -71,31 +78,80 @@ pub struct Plan<'s> {
 }
 
 impl<'s> Plan<'s> {
-    /// With the reservation that the core has unless told otherwise.
+    /// With the reservation that the scenario has.
     #[must_use]
     pub fn new(scenario: &'s Scenario, seed: u64) -> Self {
-        Plan { scenario, seed, reserve: DEFAULT_RESERVATION }
+        Plan { scenario, seed, reserve: scenario.device.reserve }
     }
 }
 
 /// Runs a plan with a kiosk built of `parts`. `progress` is told the virtual time now and then.
-pub fn run<P: Parts>(plan: &Plan<'_>, parts: P, mut progress: impl FnMut(u64)) -> Report {
+pub fn run<P: Parts>(plan: &Plan<'_>, parts: P, progress: impl FnMut(u64)) -> Report {
+    run_with(plan, parts, P::CRYPTO == Crypto::Vodozemac, progress)
+}
+
+/// Runs a plan without cryptography: the core's decisions and the observer's judgement alone.
+pub fn run_without_cryptography(plan: &Plan<'_>, progress: impl FnMut(u64)) -> Report {
+    run(plan, WithoutCryptography::default(), progress)
+}
+
+fn run_with<P: Parts>(
+    plan: &Plan<'_>,
+    parts: P,
+    with_receivers: bool,
+    mut progress: impl FnMut(u64),
+) -> Report {
     let started = Instant::now();
-    let mut world = World::new(plan, parts, true, &mut progress);
+    let ids: Vec<String> = plan.scenario.room_ids().collect();
+    let mut world = World::new(plan, &ids, parts, with_receivers, &mut progress);
     world.run();
     world.report(started)
 }
 
 /// What is due at a certain time. Events of one time happen in the order in which they were scheduled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
-    Happening { room: usize, number: usize },
-    Telemetry { room: usize },
-    DayBegins { room: usize },
-    BurstMessage { room: usize, left: u32 },
-    ShareEnds { room: usize, number: u64 },
-    Outage { number: usize },
+    /// A message that makes the next one due.
+    Message {
+        room: u32,
+        stream: Stream,
+    },
+    /// The bursts of a day are planned.
+    DayBegins {
+        room: u32,
+    },
+    BurstMessage {
+        room: u32,
+        left: u32,
+    },
+    /// What the plan of a room has at that place, for the time of that number.
+    Event {
+        room: u32,
+        event: u32,
+        time: u32,
+    },
+    Churn {
+        room: u32,
+        time: u32,
+    },
+    Join {
+        room: u32,
+    },
+    ShareEnds {
+        room: u32,
+        number: u64,
+    },
+    Restart {
+        number: u32,
+    },
     CutInShare,
+    Sleep {
+        number: u32,
+    },
+    ClockFault {
+        number: u32,
+    },
+    ReadCounter,
 }
 
 /// What a kiosk that is on has to do now.
@@ -112,19 +168,38 @@ enum Task {
     Outage(Outage),
     /// The power is cut, as was planned for this share.
     CutInShare(Outage),
+    Sleep {
+        for_ms: u64,
+        known: bool,
+    },
+    ReadCounter,
+}
+
+/// A restart of the kiosk.
+#[derive(Clone, Copy)]
+struct Outage {
+    kind: OutageKind,
+    /// For how long the kiosk is off.
+    off_ms: u64,
 }
 
 /// A room as the simulation keeps it.
 struct Room<'s> {
-    plan: &'s RoomPlan,
     id: RoomId<'s>,
+    /// What the observer calls it.
+    seen: RoomNumber,
+    /// Messages that wait to be sent, oldest first.
+    outbox: VecDeque<Waiting>,
+    messages_made: u64,
+    /// The share that is under way.
+    sharing: Option<Box<Sharing>>,
+    plan: &'s RoomPlan,
+    /// The content of its latest `m.room.encryption` event, and the value of its latest `m.room.history_visibility`.
+    encryption: Option<&'s str>,
+    history_visibility: Option<&'s str>,
     receivers: Vec<Receiver>,
     /// Devices that were ever in the room; each gets a name of its own.
     receivers_made: usize,
-    /// Contents that wait to be sent, oldest first.
-    outbox: VecDeque<Vec<u8>>,
-    /// The share that is under way.
-    sharing: Option<Sharing>,
     counts: Counts,
 }
 
@@ -141,7 +216,6 @@ struct Sharing {
 /// What the kiosk did in one room.
 #[derive(Default)]
 struct Counts {
-    messages_made: u64,
     blocked: u64,
     block_reason: Option<&'static str>,
     rotations: BTreeMap<&'static str, u64>,
@@ -161,27 +235,39 @@ struct World<'s, P: Parts> {
     traffic: ChaCha8Rng,
     /// ... for the shares of room keys ...
     network: ChaCha8Rng,
-    /// ... and for power cuts.
+    /// ... for power cuts ...
     power: ChaCha8Rng,
+    /// ... and for when things happen, where that is random.
+    chance: ChaCha8Rng,
     now_ms: u64,
-    queue: BinaryHeap<Reverse<(u64, u64, Due)>>,
-    scheduled: u64,
+    /// When `progress` is told next.
+    progress_due_ms: u64,
+    queue: Queue<Due>,
     kiosk: Kiosk<P>,
     rooms: Vec<Room<'s>>,
     /// Whether there is anybody in the rooms.
     with_receivers: bool,
-    sync: Sync,
+    sync: Sync<'s>,
     shares: u64,
     /// The outage that comes about when the power fails in a write.
     cut_in_write: Option<Outage>,
     /// The outage that comes about in the next share.
     cut_in_share: Option<Outage>,
     restarts: BTreeMap<OutageKind, u64>,
+    sleeps: u64,
     observer: Observer,
+    /// The content of the message that is being sent.
+    content: Vec<u8>,
 }
 
 impl<'s, P: Parts> World<'s, P> {
-    fn new(plan: &Plan<'s>, parts: P, with_receivers: bool, progress: &'s mut dyn FnMut(u64)) -> Self {
+    fn new(
+        plan: &Plan<'s>,
+        ids: &'s [String],
+        parts: P,
+        with_receivers: bool,
+        progress: &'s mut dyn FnMut(u64),
+    ) -> Self {
         let &Plan { scenario, seed, reserve } = plan;
         let random = |stream| {
             let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -196,58 +282,60 @@ impl<'s, P: Parts> World<'s, P> {
             traffic: random(0),
             network: random(1),
             power: random(2),
+            chance: random(3),
             now_ms: 0,
-            queue: BinaryHeap::new(),
-            scheduled: 0,
-            kiosk: Kiosk::new(parts, reserve, seed),
-            rooms: Vec::new(),
+            progress_due_ms: 0,
+            queue: Queue::new(),
+            kiosk: Kiosk::new(parts, scenario, reserve, seed),
+            rooms: Vec::with_capacity(ids.len()),
             with_receivers,
             sync: Sync::default(),
             shares: 0,
             cut_in_write: None,
             cut_in_share: None,
             restarts: OutageKind::ALL.map(|kind| (kind, 0)).into(),
-            observer: Observer::new(Limits::default()),
+            sleeps: 0,
+            observer: observer_of(scenario),
+            content: Vec::new(),
         };
-        for (place, plan) in scenario.rooms.iter().enumerate() {
+        let plans = scenario.rooms.iter().flat_map(|plan| (0..plan.count).map(move |number| (plan, number)));
+        for (place, ((plan, number), id)) in plans.zip(ids).enumerate() {
             world.rooms.push(Room {
+                id: RoomId::new(id).expect("the scenario was checked"),
+                seen: world.observer.number_of(id),
+                outbox: VecDeque::new(),
+                messages_made: 0,
+                sharing: None,
                 plan,
-                id: RoomId::new(&plan.id).expect("a scenario's room IDs are short"),
+                encryption: None,
+                history_visibility: None,
                 receivers: Vec::new(),
                 receivers_made: 0,
-                outbox: VecDeque::new(),
-                sharing: None,
                 counts: Counts::default(),
             });
-            for _ in 0..plan.receivers {
+            for _ in 0..plan.devices {
                 world.add_receiver(place);
             }
-            world.schedule_room(place);
+            world.schedule_happenings(place);
+            world.schedule_traffic(place, number);
         }
-        for (number, outage) in scenario.outages.iter().enumerate() {
-            world.schedule(outage.at_ms, Due::Outage { number });
-        }
+        world.schedule_faults();
         world
-    }
-
-    /// What is so from the start the kiosk learns by its first sync; the rest happens when it is due.
-    fn schedule_room(&mut self, room: usize) {
-        for (number, (at_ms, happening)) in self.rooms[room].plan.happenings.iter().enumerate() {
-            if *at_ms == 0 {
-                self.comes_about(room, *happening);
-            } else {
-                self.schedule(*at_ms, Due::Happening { room, number });
-            }
-        }
-        self.schedule(0, Due::DayBegins { room });
-        self.schedule_telemetry(room);
     }
 
     /// One life of the kiosk after the other.
     fn run(&mut self) {
-        let mut memory = Memory::new();
+        match self.scenario.device.stores {
+            Stores::Sessions => self.run_keeping::<KeepsSessions>(),
+            Stores::Rooms => self.run_keeping::<KeepsRooms>(),
+            Stores::Nothing => self.run_keeping::<KeepsNothing>(),
+        }
+    }
+
+    fn run_keeping<K: Keeping<P::Session>>(&mut self) {
+        let mut memory = Memory::new(self.scenario.device.places);
         loop {
-            let outage = match Life::live(self, &mut memory) {
+            let outage = match Life::<P, K>::live(self, &mut memory) {
                 Ok(None) => break,
                 Ok(Some(outage)) => outage,
                 Err(PowerFailed) => self.cut_in_write.take().expect("the power fails when it is to be cut"),
@@ -260,23 +348,19 @@ impl<'s, P: Parts> World<'s, P> {
     }
 
     /// The power is off. Returns whether it is on again before the scenario is over.
-    fn stay_off(&mut self, Outage { kind, off_ms, .. }: Outage) -> bool {
+    fn stay_off(&mut self, Outage { kind, off_ms }: Outage) -> bool {
         *self.restarts.entry(kind).or_default() += 1;
         (self.cut_in_write, self.cut_in_share) = (None, None);
         self.kiosk.switched_off(self.now_ms);
         self.sync.go_back_to_token(self.now_ms);
-        for room in &mut self.rooms {
-            room.sharing = None;
-        }
-        let boot_ms = self.now_ms + off_ms;
-        let over = boot_ms >= self.scenario.duration_ms;
-        // What comes due meanwhile concerns no device that runs.
-        while self.next_task(boot_ms.min(self.scenario.duration_ms)).is_some() {}
-        if over {
+        if !self.do_nothing_for(off_ms) {
             return false;
         }
-        self.now_ms = boot_ms;
-        self.observer.restarted();
+        let boot_ms = self.now_ms;
+        match self.scenario.device.stores {
+            Stores::Nothing => self.observer.restarted_knowing_nothing(),
+            Stores::Rooms | Stores::Sessions => self.observer.restarted(),
+        }
         match kind {
             OutageKind::ClockSet => {
                 self.kiosk.set_rtc();
@@ -287,8 +371,27 @@ impl<'s, P: Parts> World<'s, P> {
                 self.kiosk.rtc_loses_time_until(boot_ms + RTC_SET_AFTER_MS);
                 self.observer.time_lost(boot_ms, "the clock's battery was flat");
             }
+            _ if self.scenario.device.stores != Stores::Sessions => {
+                self.observer.time_lost(boot_ms, "no session outlives a restart");
+            }
             _ => {}
         }
+        true
+    }
+
+    /// The kiosk is off, or sleeps: what comes due meanwhile concerns no device that runs, and what it was sharing is
+    /// lost. Returns whether the scenario goes on after that.
+    fn do_nothing_for(&mut self, ms: u64) -> bool {
+        for room in &mut self.rooms {
+            room.sharing = None;
+        }
+        let until_ms = self.now_ms + ms;
+        let end_ms = self.scenario.duration_ms;
+        while self.next_task(until_ms.min(end_ms)).is_some() {}
+        if until_ms >= end_ms {
+            return false;
+        }
+        self.now_ms = until_ms;
         true
     }
 
@@ -296,95 +399,66 @@ impl<'s, P: Parts> World<'s, P> {
     fn cut_in_write(&mut self, words: Range<u64>, kind: OutageKind, off_ms: u64) {
         let words = self.power.random_range(words);
         self.kiosk.chip().with(|flash| flash.cut_after(words));
-        self.cut_in_write = Some(Outage { at_ms: self.now_ms, kind, off_ms });
+        self.cut_in_write = Some(Outage { kind, off_ms });
     }
 
     // ---- what is due ----
 
     fn schedule(&mut self, at_ms: u64, due: Due) {
-        self.scheduled += 1;
-        self.queue.push(Reverse((at_ms, self.scheduled, due)));
-    }
-
-    fn next_before(&mut self, until_ms: u64) -> Option<(u64, Due)> {
-        let Reverse((at_ms, ..)) = self.queue.peek()?;
-        if *at_ms >= until_ms {
-            return None;
-        }
-        let Reverse((at_ms, _, due)) = self.queue.pop()?;
-        Some((at_ms, due))
+        self.queue.push(at_ms, due);
     }
 
     /// Time goes on to the next thing before `until_ms` that a kiosk which is on has to do something about.
     fn next_task(&mut self, until_ms: u64) -> Option<Task> {
-        while let Some((at_ms, due)) = self.next_before(until_ms) {
-            if at_ms / HOUR_MS != self.now_ms / HOUR_MS {
+        loop {
+            let (at_ms, due) = self.queue.pop_before(until_ms)?;
+            if at_ms >= self.progress_due_ms {
                 (self.progress)(at_ms);
+                self.progress_due_ms = at_ms + self.scenario.duration_ms / PROGRESS_STEPS;
             }
             self.now_ms = at_ms;
-            return Some(match due {
-                Due::Happening { room, number } => {
-                    let (_, happening) = self.rooms[room].plan.happenings[number];
-                    self.sync.waiting.push_back(Delivery { room, happening, again: false });
-                    Task::Sync
-                }
-                Due::Telemetry { room } => {
-                    self.schedule_telemetry(room);
-                    Task::Message { room, what: "telemetry" }
-                }
-                Due::DayBegins { room } => {
-                    self.schedule_bursts(room);
-                    continue;
-                }
-                Due::BurstMessage { room, left } => {
-                    self.schedule_rest_of_burst(room, left);
-                    Task::Message { room, what: "event" }
-                }
-                Due::ShareEnds { room, number } => Task::ShareEnds { room, number },
-                Due::Outage { number } => Task::Outage(self.scenario.outages[number]),
-                Due::CutInShare => match self.cut_in_share.take() {
-                    Some(outage) => Task::CutInShare(outage),
-                    None => continue,
-                },
-            });
+            if let Some(task) = self.comes_due(due) {
+                return Some(task);
+            }
         }
-        None
     }
 
-    /// The next telemetry, within a tenth of its usual interval; by night it is rarer, until the day begins.
-    fn schedule_telemetry(&mut self, room: usize) {
-        let every_ms = self.rooms[room].plan.traffic.telemetry_every_ms;
-        let mut interval_ms = self.traffic.random_range(every_ms - every_ms / 10..=every_ms + every_ms / 10);
-        let time_of_day_ms = self.now_ms % DAY_MS;
-        if !(6 * HOUR_MS..22 * HOUR_MS).contains(&time_of_day_ms) {
-            let until_day_ms = (DAY_MS + 6 * HOUR_MS - time_of_day_ms) % DAY_MS;
-            interval_ms = (6 * interval_ms).min(until_day_ms + interval_ms);
-        }
-        self.schedule(self.now_ms + interval_ms, Due::Telemetry { room });
-    }
-
-    fn schedule_bursts(&mut self, room: usize) {
-        let Traffic { bursts_a_day, burst_messages: (fewest, most), .. } = self.rooms[room].plan.traffic;
-        for _ in 0..bursts_a_day {
-            let at_ms = self.now_ms + self.traffic.random_range(6 * HOUR_MS..22 * HOUR_MS);
-            let left = self.traffic.random_range(fewest..=most);
-            self.schedule(at_ms, Due::BurstMessage { room, left });
-        }
-        self.schedule(self.now_ms + DAY_MS, Due::DayBegins { room });
-    }
-
-    fn schedule_rest_of_burst(&mut self, room: usize, left: u32) {
-        if left > 1 {
-            let (least, most) = BURST_INTERVAL_MS;
-            let interval_ms = self.traffic.random_range(least..=most);
-            self.schedule(self.now_ms + interval_ms, Due::BurstMessage { room, left: left - 1 });
+    fn comes_due(&mut self, due: Due) -> Option<Task> {
+        match due {
+            Due::Message { room, stream } => {
+                self.schedule_next_message(room, stream);
+                Some(Task::Message { room: room as usize, what: "telemetry" })
+            }
+            Due::BurstMessage { room, left } => {
+                self.schedule_rest_of_burst(room, left);
+                Some(Task::Message { room: room as usize, what: "event" })
+            }
+            Due::ShareEnds { room, number } => Some(Task::ShareEnds { room: room as usize, number }),
+            Due::DayBegins { room } => {
+                self.schedule_bursts(room);
+                None
+            }
+            Due::Event { room, event, time } => Some(self.event_is_due(room, event, time)),
+            Due::Churn { room, time } => Some(self.churn_is_due(room, time)),
+            Due::Join { room } => Some(self.is_to_be_told(room as usize, Happening::Join)),
+            Due::Restart { number } => Some(Task::Outage(self.restart_is_due(number))),
+            Due::CutInShare => self.cut_in_share.take().map(Task::CutInShare),
+            Due::Sleep { number } => Some(self.sleep_is_due(number)),
+            Due::ClockFault { number } => {
+                self.counter_fails(number);
+                None
+            }
+            Due::ReadCounter => {
+                self.schedule_counter_reading();
+                Some(Task::ReadCounter)
+            }
         }
     }
 
     fn begin_share(&mut self, room: usize, takes_ms: u64, share: impl FnOnce(u64) -> Sharing) {
         self.shares += 1;
-        self.rooms[room].sharing = Some(share(self.shares));
-        self.schedule(self.now_ms + takes_ms, Due::ShareEnds { room, number: self.shares });
+        self.rooms[room].sharing = Some(Box::new(share(self.shares)));
+        self.schedule(self.now_ms + takes_ms, Due::ShareEnds { room: number(room), number: self.shares });
         if self.cut_in_share.is_some() {
             self.schedule(self.now_ms + takes_ms / 2, Due::CutInShare);
         }
@@ -392,27 +466,18 @@ impl<'s, P: Parts> World<'s, P> {
 
     /// The share of that number, unless it was lost.
     fn end_share(&mut self, room: usize, number: u64) -> Option<Sharing> {
-        self.rooms[room].sharing.take_if(|sharing| sharing.number == number)
+        self.rooms[room].sharing.take_if(|sharing| sharing.number == number).map(|sharing| *sharing)
+    }
+
+    // ---- what the observer is told ----
+
+    /// The kiosk is about to read its counter.
+    #[inline]
+    fn counter_is_read(&mut self) {
+        self.observer.counter_read(self.now_ms, self.kiosk.ticks(self.now_ms));
     }
 
     // ---- who is in the rooms ----
-
-    /// Something happens, and the kiosk is about to be told of it for the first time.
-    fn comes_about(&mut self, room: usize, happening: Happening) {
-        let id = self.rooms[room].id.as_str();
-        let why = match happening {
-            Happening::Encryption(content) => return self.observer.encryption_event(id, content.as_bytes()),
-            Happening::Join => return self.add_receiver(room),
-            Happening::Leave => "somebody left",
-            Happening::DeviceRemoved => "a device was removed",
-            Happening::HistoryVisibility(_) => "the history visibility changed",
-            Happening::RequestRotation => "the owner asked for it",
-        };
-        self.observer.must_rotate(self.now_ms, id, why);
-        if matches!(happening, Happening::Leave | Happening::DeviceRemoved) && self.with_receivers {
-            self.rooms[room].receivers.remove(0);
-        }
-    }
 
     fn add_receiver(&mut self, room: usize) {
         if !self.with_receivers {
@@ -426,20 +491,28 @@ impl<'s, P: Parts> World<'s, P> {
         self.kiosk.meet(&mut receiver);
         here.receivers.push(receiver);
     }
+}
 
-    /// The state events that are a room's state now.
-    fn current_state(&self, room: usize) -> Vec<Happening> {
-        let so_far = || {
-            let happenings = self.rooms[room].plan.happenings.iter();
-            happenings.filter(|(at_ms, _)| *at_ms <= self.now_ms)
-        };
-        let latest = |kind: fn(&Happening) -> bool| {
-            so_far().filter(|(_, happening)| kind(happening)).max_by_key(|(at_ms, _)| *at_ms)
-        };
-        let state = [
-            latest(|happening| matches!(happening, Happening::Encryption(_))),
-            latest(|happening| matches!(happening, Happening::HistoryVisibility(_))),
-        ];
-        state.into_iter().flatten().map(|(_, happening)| *happening).collect()
+/// The number of a room, of which there are few enough.
+fn number(room: usize) -> u32 {
+    u32::try_from(room).unwrap_or(u32::MAX)
+}
+
+fn observer_of(scenario: &Scenario) -> Observer {
+    let device = &scenario.device;
+    let (messages, period) = (device.limit_messages, device.limit_period);
+    let limits = Limits {
+        messages: messages.0.into()..=messages.1.into(),
+        period_ms: period.0.into()..=period.1.into(),
+    };
+    Observer::new(limits)
+        .with_places(device.places)
+        .with_counter(scenario.clock.bits == Bits::ThirtyTwo, scenario.clock.hz.get())
+}
+
+impl Scenario {
+    /// The IDs of all rooms, in their order.
+    fn room_ids(&self) -> impl Iterator<Item = String> {
+        self.rooms.iter().flat_map(|plan| (1..=plan.count).map(|number| plan.numbered_id(number)))
     }
 }

@@ -8,7 +8,6 @@ mod clock;
 pub mod command;
 mod line;
 mod outlives;
-mod session;
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -32,7 +31,7 @@ use serde::Serialize;
 use self::clock::DeviceClock;
 use self::line::{Config, Encryption, Line, Operation, Room, Share};
 use self::outlives::{Memory, Rtc};
-use self::session::RatchetIndex;
+use crate::ratchet_index::RatchetIndex;
 
 /// Why a trace stopped.
 #[derive(Debug)]
@@ -352,7 +351,8 @@ impl<P: Persistence<RatchetIndex>, W: Write> Life<'_, '_, '_, P, W> {
         loop {
             let moment = self.device.at_ticks(self.clock.ticks_at(at), self.clock.rate());
             let moment = moment.map_err(|error| error.to_string())?;
-            let decision = moment.decide(room, || Ok::<_, std::convert::Infallible>(RatchetIndex::new()));
+            let decision =
+                moment.decide(room, || Ok::<_, std::convert::Infallible>(RatchetIndex::numbered(0)));
             match decision.map_err(|error| error.to_string())? {
                 Decision::Plaintext(_permit) => output.decision = "plaintext",
                 Decision::Blocked(reason) => {

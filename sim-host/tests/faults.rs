@@ -8,12 +8,13 @@ use pawl_core::flash::FlashStore;
 use pawl_core::record::{DEVICE_RECORD_LENGTH, DeviceRecord, RoomRecord};
 use pawl_core::session::{OutboundSession, SESSION_ID_LENGTH, SESSION_KEY_LENGTH, StorableSession};
 use pawl_core::store::{Item, Store};
-use pawl_core::{CiphertextTooLong, RoomId, VodozemacSession};
+use pawl_core::{CiphertextTooLong, Device, Persistence, RoomId, VodozemacSession};
 use pawl_sim_host::observer::ViolationKind;
-use pawl_sim_host::parts::{Parts, SessionNotMade, SoundParts};
-use pawl_sim_host::power::{ADDRESSES, CAPACITY, Flash, KeepingDevice, LONGEST_ITEM, Rtc};
+use pawl_sim_host::parts::{Parts, SessionNotMade, SoundParts, WithoutCryptography};
+use pawl_sim_host::power::{ADDRESSES, CAPACITY, Flash, LONGEST_ITEM, Rtc};
+use pawl_sim_host::ratchet_index::RatchetIndex;
 use pawl_sim_host::report::Report;
-use pawl_sim_host::scenario::{DAY_MS, HOUR_MS, Outage, OutageKind, Scenario};
+use pawl_sim_host::scenario::{Crypto, DAY_MS, HOUR_MS, OutageKind, RestartPlan, Scenario, When};
 use pawl_sim_host::simulation::{self, Plan};
 use vodozemac::megolm::{GroupSession, GroupSessionPickle, SessionConfig};
 
@@ -32,8 +33,9 @@ fn run(scenario: &Scenario, parts: impl Parts) -> Report {
 
 /// A day, in which the kiosk restarts in these ways at these hours.
 fn day_with(outages: &[(u64, OutageKind, u64)]) -> Scenario {
-    let outages = outages.iter().map(|&(hour, kind, off_ms)| Outage { at_ms: hour * HOUR_MS, kind, off_ms });
-    Scenario { duration_ms: DAY_MS, outages: outages.collect(), ..Scenario::kiosk_month() }
+    let restart = |&(hour, kind, off_ms): &_| RestartPlan { at: When::once(hour * HOUR_MS), kind, off_ms };
+    let restarts = outages.iter().map(restart).collect();
+    Scenario { duration_ms: DAY_MS, restarts, ..Scenario::kiosk_month() }
 }
 
 #[track_caller]
@@ -55,7 +57,7 @@ macro_rules! sound {
         }
     };
     (counter) => {
-        fn counter_at(&self, since_boot_ms: u64) -> u32 {
+        fn counter_at(&self, since_boot_ms: u64) -> u64 {
             SoundParts.counter_at(since_boot_ms)
         }
     };
@@ -83,7 +85,13 @@ macro_rules! sound {
         }
     };
     (core) => {
-        fn meddle(&mut self, _true_ms: u64, _room: &str, _device: &mut KeepingDevice<'_, Self::Session>) {}
+        fn meddle<K: Persistence<Self::Session>>(
+            &mut self,
+            _true_ms: u64,
+            _room: &str,
+            _device: &mut Device<'_, Self::Session, K>,
+        ) {
+        }
     };
     (counting) => {
         fn uncounted_ciphertext(&mut self) -> Option<String> {
@@ -212,7 +220,12 @@ fn a_count_that_is_not_incremented_is_a_session_over_its_message_limit() {
 struct LatchCleared;
 
 impl Parts for LatchCleared {
-    fn meddle(&mut self, true_ms: u64, room: &str, device: &mut KeepingDevice<'_, VodozemacSession>) {
+    fn meddle<K: Persistence<VodozemacSession>>(
+        &mut self,
+        true_ms: u64,
+        room: &str,
+        device: &mut Device<'_, VodozemacSession, K>,
+    ) {
         if true_ms > DAY_MS && room.starts_with("!lobby") {
             device.forget(RoomId::new(room).unwrap()).unwrap();
             device.begin_resync();
@@ -236,7 +249,7 @@ fn a_cleared_latch_is_plaintext_after_encryption() {
 struct AgeIgnored;
 
 impl Parts for AgeIgnored {
-    fn counter_at(&self, _since_boot_ms: u64) -> u32 {
+    fn counter_at(&self, _since_boot_ms: u64) -> u64 {
         SoundParts.counter_at(0)
     }
 
@@ -434,4 +447,57 @@ impl Parts for RoomForgotten {
 fn a_store_that_forgets_a_room_is_plaintext_after_encryption() {
     let cut = day_with(&[(9, OutageKind::PowerCut, 1_000)]);
     assert_raises(&run(&cut, RoomForgotten), ViolationKind::PlaintextAfterEncryption);
+}
+
+// ---- without cryptography ----
+
+/// Sessions that encrypt nothing, and sound parts but for these and the counter.
+macro_rules! without_cryptography {
+    () => {
+        type Session = RatchetIndex;
+
+        const CRYPTO: Crypto = Crypto::None;
+
+        sound!(rtc_count);
+        sound!(rtc_setting);
+        sound!(flash);
+        sound!(delivery);
+        sound!(core);
+        sound!(counting);
+    };
+}
+
+/// All rooms have the same session, which begins anew each time.
+struct OneSessionForAll;
+
+impl Parts for OneSessionForAll {
+    without_cryptography!();
+    sound!(counter);
+
+    fn make_session(&mut self, _room: usize) -> Result<RatchetIndex, SessionNotMade> {
+        Ok(RatchetIndex::numbered(1))
+    }
+}
+
+/// The clock stands still.
+#[derive(Default)]
+struct AgeIgnoredWithoutCryptography(WithoutCryptography);
+
+impl Parts for AgeIgnoredWithoutCryptography {
+    without_cryptography!();
+
+    fn make_session(&mut self, room: usize) -> Result<RatchetIndex, SessionNotMade> {
+        self.0.make_session(room)
+    }
+
+    fn counter_at(&self, _since_boot_ms: u64) -> u64 {
+        0
+    }
+}
+
+#[test]
+fn what_is_wrong_is_found_without_cryptography_too() {
+    assert_eq!(run_with(WithoutCryptography::default()).violations, []);
+    assert_raises(&run_with(OneSessionForAll), ViolationKind::RatchetIndexReused);
+    assert_raises(&run_with(AgeIgnoredWithoutCryptography::default()), ViolationKind::SessionOverAgeLimit);
 }

@@ -4,13 +4,14 @@ use std::num::NonZeroU32;
 
 use pawl_sim_host::parts::SoundParts;
 use pawl_sim_host::report::Report;
-use pawl_sim_host::scenario::{DAY_MS, HOUR_MS, Outage, OutageKind, Scenario};
+use pawl_sim_host::scenario::{DAY_MS, HOUR_MS, OutageKind, RestartPlan, Scenario, When};
 use pawl_sim_host::simulation::{self, Plan};
 
 /// The first day of the default scenario, with a restart of this kind at each of these hours.
 fn day_with(kind: OutageKind, hours: &[u64], reserve: u32, seed: u64) -> Report {
-    let outages = hours.iter().map(|hour| Outage { at_ms: hour * HOUR_MS, kind, off_ms: 5_000 }).collect();
-    let scenario = Scenario { duration_ms: DAY_MS, outages, ..Scenario::kiosk_month() };
+    let at = When::At(hours.iter().map(|hour| hour * HOUR_MS).collect());
+    let restarts = vec![RestartPlan { at, kind, off_ms: 5_000 }];
+    let scenario = Scenario { duration_ms: DAY_MS, restarts, ..Scenario::kiosk_month() };
     let reserve = NonZeroU32::new(reserve).unwrap();
     let report = simulation::run(&Plan { scenario: &scenario, seed, reserve }, SoundParts, |_| {});
     assert_eq!(report.violations, []);

@@ -1,18 +1,20 @@
 //! What came of a run.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use pawl_core::rotation::RotationReason;
 
 use super::{Room, World};
-use crate::observer::{RoomSummary, ViolationKind};
+use crate::observer::ViolationKind;
 use crate::parts::Parts;
 use crate::report::{Report, RoomReport};
+use crate::scenario::{Crypto, Stores};
 
 impl<P: Parts> World<'_, P> {
     /// The report of a run that began at this moment of the world outside.
     pub(super) fn report(&self, started: Instant) -> Report {
-        let rooms: Vec<RoomReport> = self.rooms.iter().map(|room| self.room_report(room)).collect();
+        let rooms = self.room_reports();
         let sum = |count: fn(&RoomReport) -> u64| rooms.iter().map(count).sum::<u64>();
         let greatest = |value: fn(&RoomReport) -> u64| rooms.iter().map(value).max().unwrap_or_default();
         let violations_of = |kind| self.observer.violation_counts().get(&kind).copied().unwrap_or_default();
@@ -20,8 +22,14 @@ impl<P: Parts> World<'_, P> {
             let count = rooms.iter().filter_map(|room| room.rotations.get(reason.name())).sum();
             (reason.name(), count)
         });
+        // A session that encrypts nothing is much smaller than a real one.
+        let wear = match (self.scenario.device.stores, P::CRYPTO) {
+            (Stores::Sessions, Crypto::Vodozemac) => vec![self.wear(sum(|room| room.messages))],
+            _ => Vec::new(),
+        };
         Report {
-            scenario: self.scenario.name.to_owned(),
+            scenario: self.scenario.name.clone(),
+            crypto: P::CRYPTO.name(),
             seed: self.seed,
             reserve: self.reserve.get(),
             simulated_ms: self.scenario.duration_ms,
@@ -42,10 +50,12 @@ impl<P: Parts> World<'_, P> {
             index_reuses: violations_of(ViolationKind::RatchetIndexReused),
             rotation_checks: self.kiosk.rotation_checks(),
             restarts: self.restarts.iter().map(|(kind, count)| (kind.name(), *count)).collect(),
+            sleeps: self.sleeps,
+            unseen_ms: self.observer.unseen_ms(),
             sessions_resumed: self.observer.sessions_resumed(),
             indices_skipped: self.observer.indices_skipped(),
             records_stored: self.kiosk.chip().records_stored(),
-            wear: vec![self.wear(sum(|room| room.messages))],
+            wear,
             violation_count: self.observer.violation_count(),
             violations: self.observer.violations().to_vec(),
             wall_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -53,23 +63,44 @@ impl<P: Parts> World<'_, P> {
         }
     }
 
-    fn room_report(&self, room: &Room<'_>) -> RoomReport {
-        let seen = self.observer.room(room.id.as_str());
-        let seen_count = |count: fn(&RoomSummary<'_>) -> u64| seen.as_ref().map_or(0, count);
-        RoomReport {
-            room: room.plan.id.clone(),
-            about: room.plan.about.to_owned(),
-            settings: seen.as_ref().and_then(|seen| seen.settings),
-            messages: seen_count(|seen| seen.messages),
-            plaintext_messages: seen_count(|seen| seen.plaintext_messages),
-            blocked_messages: room.counts.blocked,
-            block_reason: room.counts.block_reason,
-            sessions: seen_count(|seen| seen.sessions),
-            rotations: room.counts.rotations.clone(),
-            key_shares: room.counts.key_shares,
-            to_device_messages: room.counts.to_device_messages,
-            max_messages_per_session: seen_count(|seen| seen.most_messages_in_a_session),
-            max_session_age_ms: seen_count(|seen| seen.greatest_session_age_ms),
+    /// One for each kind of room that the scenario has.
+    fn room_reports(&self) -> Vec<RoomReport> {
+        let mut rest = self.rooms.as_slice();
+        let kinds = self.scenario.rooms.iter().map(|plan| {
+            let (rooms, after) = rest.split_at(plan.count as usize);
+            rest = after;
+            let mut report = RoomReport::new(&plan.id, &plan.about);
+            for room in rooms {
+                self.add_room(room, &mut report);
+            }
+            report
+        });
+        kinds.collect()
+    }
+
+    fn add_room(&self, room: &Room<'_>, report: &mut RoomReport) {
+        let counts = &room.counts;
+        report.blocked_messages += counts.blocked;
+        report.block_reason = counts.block_reason.or(report.block_reason);
+        add_up(&mut report.rotations, &counts.rotations);
+        report.key_shares += counts.key_shares;
+        report.to_device_messages += counts.to_device_messages;
+        if let Some(seen) = self.observer.room(room.id.as_str()) {
+            report.settings =
+                if report.rooms == 0 || report.settings == seen.settings { seen.settings } else { None };
+            report.messages += seen.messages;
+            report.plaintext_messages += seen.plaintext_messages;
+            report.sessions += seen.sessions;
+            report.max_messages_per_session =
+                report.max_messages_per_session.max(seen.most_messages_in_a_session);
+            report.max_session_age_ms = report.max_session_age_ms.max(seen.greatest_session_age_ms);
         }
+        report.rooms += 1;
+    }
+}
+
+fn add_up(all: &mut BTreeMap<&'static str, u64>, these: &BTreeMap<&'static str, u64>) {
+    for (name, count) in these {
+        *all.entry(name).or_default() += count;
     }
 }

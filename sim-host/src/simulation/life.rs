@@ -1,40 +1,35 @@
 //! A kiosk's life from one start to the loss of power: what it sends, what it shares, and what it is told.
 
+use pawl_core::clock::Sleep;
 use pawl_core::membership::{Membership, PreviousMembership};
-use pawl_core::{ResyncError, ShareRequest};
+use pawl_core::{EncryptionEventError, ResyncError, ShareRequest};
 use rand::RngExt;
 
 use super::sync::Delivery;
-use super::{CUT_WORDS, SESSIONS_KEPT, Sharing, Task, World};
+use super::traffic::Waiting;
+use super::{CUT_WORDS, Happening, Outage, SESSIONS_KEPT, Sharing, Task, World};
 use crate::kiosk::{Attempt, PowerFailed};
 use crate::observer::PlainEvent;
 use crate::parts::Parts;
-use crate::power::{KeepingDevice, Memory};
-use crate::scenario::{Happening, Outage, OutageKind};
-
-/// How long sharing a room key takes, at least and at most, in milliseconds: requests to a homeserver.
-const SHARE_MS: (u64, u64) = (200, 2_000);
-
-/// After how long a share that failed is given up, in milliseconds.
-const SHARE_TIMEOUT_MS: u64 = 10_000;
-
-/// One share in so many fails.
-const SHARES_A_FAILURE: u32 = 40;
+use crate::power::{Keeping, KioskDevice, Memory};
+use crate::ratchet_index::Use;
+use crate::scenario::{Crypto, OutageKind, Range};
 
 /// The device that runs, in the world it is in.
-pub(super) struct Life<'m, 'w, 's, P: Parts> {
+pub(super) struct Life<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> {
     world: &'w mut World<'s, P>,
-    device: KeepingDevice<'m, P::Session>,
+    device: KioskDevice<'m, P::Session, K>,
 }
 
-impl<'m, 'w, 's, P: Parts> Life<'m, 'w, 's, P> {
+impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
     /// Lives until the next restart, or until the scenario is over, which is `None`.
     pub(super) fn live(
         world: &'w mut World<'s, P>,
         memory: &'m mut Memory<P::Session>,
     ) -> Result<Option<Outage>, PowerFailed> {
-        let device = world.kiosk.boot(world.now_ms, memory)?;
-        let mut life = Life { world, device };
+        let device = world.kiosk.boot::<K>(world.now_ms, memory)?;
+        world.counter_is_read();
+        let mut life = Self { world, device };
         life.catch_up()?;
         while let Some(task) = life.world.next_task(life.world.scenario.duration_ms) {
             match task {
@@ -42,6 +37,12 @@ impl<'m, 'w, 's, P: Parts> Life<'m, 'w, 's, P> {
                 Task::Sync => life.take_events()?,
                 Task::ShareEnds { room, number } => life.share_ends(room, number)?,
                 Task::CutInShare(outage) => return Ok(Some(outage)),
+                Task::ReadCounter => life.read_counter()?,
+                Task::Sleep { for_ms, known } => {
+                    if !life.sleep(for_ms, known)? {
+                        return Ok(None);
+                    }
+                }
                 Task::Outage(outage) => {
                     if let Some(outage) = life.outage(outage)? {
                         return Ok(Some(outage));
@@ -74,7 +75,8 @@ impl<'m, 'w, 's, P: Parts> Life<'m, 'w, 's, P> {
     fn outage(&mut self, outage: Outage) -> Result<Option<Outage>, PowerFailed> {
         match outage.kind {
             OutageKind::Clean => {
-                self.world.kiosk.shut_down(self.world.now_ms, &mut self.device)?;
+                self.world.counter_is_read();
+                self.world.kiosk.shut_down::<K>(self.world.now_ms, &mut self.device)?;
                 self.world.sync.store_token();
             }
             OutageKind::PowerCutInWrite => {
@@ -90,28 +92,66 @@ impl<'m, 'w, 's, P: Parts> Life<'m, 'w, 's, P> {
         Ok(Some(outage))
     }
 
+    fn read_counter(&mut self) -> Result<(), PowerFailed> {
+        self.world.counter_is_read();
+        self.world.kiosk.read_counter::<K>(self.world.now_ms, &mut self.device)
+    }
+
+    /// Sleeps, and takes account of it (C5). Returns whether the scenario goes on after that.
+    fn sleep(&mut self, for_ms: u64, known: bool) -> Result<bool, PowerFailed> {
+        let world = &mut *self.world;
+        world.sleeps += 1;
+        let (counter, since_boot_ms) = world.kiosk.counter(world.now_ms);
+        counter.stands_still(since_boot_ms, for_ms);
+        if !world.do_nothing_for(for_ms) {
+            return Ok(false);
+        }
+        let slept = if known {
+            world.observer.slept(for_ms);
+            self.device.slept(Sleep::KnownMs(for_ms))
+        } else {
+            world.observer.slept_unknown(world.now_ms, for_ms);
+            self.device.slept(Sleep::Unknown)
+        };
+        self.world.kiosk.unless_power_failed(slept)?;
+        self.take_events()?;
+        (0..self.world.rooms.len()).try_for_each(|room| self.send_outbox(room))?;
+        Ok(true)
+    }
+
     // ---- what the kiosk has to send ----
 
-    fn new_message(&mut self, room: usize, what: &str) -> Result<(), PowerFailed> {
-        let now_ms = self.world.now_ms;
+    #[inline]
+    fn new_message(&mut self, room: usize, what: &'static str) -> Result<(), PowerFailed> {
+        let made_ms = self.world.now_ms;
         let here = &mut self.world.rooms[room];
-        here.counts.messages_made += 1;
-        let body = format!("{what} {} at {now_ms} ms", here.counts.messages_made);
-        let content = serde_json::json!({"msgtype": "m.notice", "body": body});
-        here.outbox.push_back(content.to_string().into_bytes());
+        here.messages_made += 1;
+        here.outbox.push_back(Waiting { number: here.messages_made, made_ms, what });
         self.send_outbox(room)
     }
 
     /// Sends what waits, until the room key has to be shared first. A message is taken from the outbox when it was sent.
     fn send_outbox(&mut self, room: usize) -> Result<(), PowerFailed> {
         while self.world.rooms[room].sharing.is_none() {
-            let World { now_ms, kiosk, rooms, .. } = &mut *self.world;
-            let Some(content) = rooms[room].outbox.front() else {
+            let Some(message) = self.world.rooms[room].outbox.front() else {
                 break;
             };
-            match kiosk.try_send(*now_ms, &mut self.device, room, rooms[room].id, content)? {
-                Attempt::Plaintext => self.emit(room, "m.room.message", None),
-                Attempt::Encrypted(encrypted) => self.emit(room, "m.room.encrypted", Some(&encrypted)),
+            message.write_content(P::CRYPTO, &mut self.world.content);
+            self.world.counter_is_read();
+            let World { now_ms, kiosk, rooms, content, .. } = &mut *self.world;
+            match kiosk.try_send::<K>(*now_ms, &mut self.device, room, rooms[room].id, content)? {
+                Attempt::Plaintext => self.emit_plaintext(room),
+                Attempt::Encrypted => self.emit(room),
+                Attempt::Unencrypted(used) => {
+                    let World { now_ms, rooms, observer, .. } = &mut *self.world;
+                    let Use { session_id, message_index } = &used;
+                    observer.message_without_cryptography(
+                        *now_ms,
+                        rooms[room].seen,
+                        session_id,
+                        *message_index,
+                    );
+                }
                 Attempt::Blocked(reason) => self.not_sent(room, reason.name()),
                 Attempt::NoSession => self.not_sent(room, "no_session"),
                 Attempt::NotStored => self.not_sent(room, "not_stored"),
@@ -132,28 +172,27 @@ impl<'m, 'w, 's, P: Parts> Life<'m, 'w, 's, P> {
         self.world.observer.not_sent(self.world.now_ms, here.id.as_str());
     }
 
-    /// The first message of the outbox goes out, as it is or encrypted.
-    fn emit(&mut self, room: usize, event_type: &str, encrypted: Option<&[u8]>) {
-        self.emit_once(room, event_type, encrypted);
-        if let Some(uncounted) = encrypted.and_then(|content| self.world.kiosk.uncounted_message(content)) {
-            self.emit_once(room, event_type, Some(&uncounted));
+    fn emit_plaintext(&mut self, room: usize) {
+        let World { now_ms, rooms, observer, content, .. } = &mut *self.world;
+        observer.message(*now_ms, rooms[room].id.as_str(), "m.room.message", content);
+    }
+
+    /// The message that was encrypted goes out: everybody in the room gets it, and the observer sees it.
+    fn emit(&mut self, room: usize) {
+        let kiosk = &mut self.world.kiosk;
+        let (encrypted, uncounted) = (kiosk.encrypted().to_vec(), kiosk.uncounted_message());
+        self.emit_encrypted(room, &encrypted);
+        if let Some(uncounted) = uncounted {
+            self.emit_encrypted(room, &uncounted);
         }
     }
 
-    /// The bytes go out: everybody in the room gets them, and the observer sees them.
-    fn emit_once(&mut self, room: usize, event_type: &str, encrypted: Option<&[u8]>) {
-        let World { now_ms, rooms, observer, .. } = &mut *self.world;
+    fn emit_encrypted(&mut self, room: usize, emitted: &[u8]) {
+        let World { now_ms, rooms, observer, content, .. } = &mut *self.world;
         let here = &mut rooms[room];
         let id = here.id.as_str();
-        let Some(sent) = here.outbox.front() else {
-            return;
-        };
-        let emitted = encrypted.unwrap_or(sent);
-        observer.message(*now_ms, id, event_type, emitted);
-        if encrypted.is_none() {
-            return;
-        }
-        let sent = PlainEvent { event_type: "m.room.message", content: sent };
+        observer.message(*now_ms, id, "m.room.encrypted", emitted);
+        let sent = PlainEvent { event_type: "m.room.message", content };
         for receiver in &mut here.receivers {
             let result = receiver.receive_room_event(id, emitted);
             let got = match &result {
@@ -179,10 +218,15 @@ impl<'m, 'w, 's, P: Parts> Life<'m, 'w, 's, P> {
         if let Some(reason) = request.started {
             *self.world.rooms[room].counts.rotations.entry(reason.name()).or_default() += 1;
         }
+        let plan = &self.world.scenario.network;
         let network = &mut self.world.network;
-        let succeeds = network.random_range(0..SHARES_A_FAILURE) != 0;
-        let (least, most) = SHARE_MS;
-        let takes_ms = if succeeds { network.random_range(least..=most) } else { SHARE_TIMEOUT_MS };
+        let succeeds = plan.share_fails_one_in == 0 || network.random_range(0..plan.share_fails_one_in) != 0;
+        let Range(least, most) = plan.share_takes;
+        let takes_ms = if succeeds {
+            network.random_range(u64::from(least)..=u64::from(most))
+        } else {
+            plan.share_timeout
+        };
         let mut waiting = Vec::new();
         if succeeds {
             for number in 0..self.world.rooms[room].receivers.len() {
@@ -207,18 +251,29 @@ impl<'m, 'w, 's, P: Parts> Life<'m, 'w, 's, P> {
                 }
             }
             self.world.rooms[room].counts.key_shares += 1;
-            self.world.kiosk.shared(&mut self.device, &request)?;
+            self.key_is_received(room, &request);
+            self.world.kiosk.shared::<K>(&mut self.device, &request)?;
         } else {
             self.world.rooms[room].counts.failed_key_shares += 1;
         }
         self.send_outbox(room)
     }
 
+    /// Where nobody receives, the observer hears of each session whose key has reached everybody.
+    fn key_is_received(&mut self, room: usize, request: &ShareRequest) {
+        let World { now_ms, kiosk, rooms, observer, .. } = &mut *self.world;
+        if P::CRYPTO == Crypto::None
+            && let Some(session_id) = kiosk.session_id::<K>(&self.device, request)
+        {
+            observer.room_key_received(*now_ms, rooms[room].id.as_str(), &session_id);
+        }
+    }
+
     fn send_room_key(&mut self, room: usize, number: usize, request: &ShareRequest) {
         let World { now_ms, kiosk, rooms, observer, .. } = &mut *self.world;
         let here = &mut rooms[room];
         let receiver = &mut here.receivers[number];
-        let Some(event) = kiosk.room_key_for(&self.device, request, room, number, receiver) else {
+        let Some(event) = kiosk.room_key_for::<K>(&self.device, request, room, number, receiver) else {
             return;
         };
         here.counts.to_device_messages += 1;
@@ -247,7 +302,7 @@ impl<'m, 'w, 's, P: Parts> Life<'m, 'w, 's, P> {
     }
 
     /// Whoever comes or goes does so, and the observer hears of it, the first time that it is delivered.
-    fn tell(&mut self, Delivery { room, happening, again }: Delivery) -> Result<(), PowerFailed> {
+    fn tell(&mut self, Delivery { room, happening, again }: Delivery<'s>) -> Result<(), PowerFailed> {
         if !again {
             self.world.comes_about(room, happening);
         }
@@ -255,8 +310,19 @@ impl<'m, 'w, 's, P: Parts> Life<'m, 'w, 's, P> {
         let device = &mut self.device;
         let told = match happening {
             Happening::Encryption(content) => {
-                let applied = device.encryption_event(id, content.as_bytes()).map(|_applied| ());
-                return self.world.kiosk.unless_power_failed(applied);
+                if again {
+                    self.world.observer.encryption_event_again(id.as_str());
+                }
+                let applied = match device.encryption_event(id, content.as_bytes()) {
+                    Ok(_) | Err(EncryptionEventError::TableFull) => Ok(()), // too many rooms: that one is blocked
+                    Err(error) => Err(error),
+                };
+                self.world.kiosk.unless_power_failed(applied)?;
+                // What was told of a room before its first encryption event had no effect (E3).
+                match self.world.rooms[room].history_visibility {
+                    Some(value) => self.device.history_visibility_event(id, value),
+                    None => return Ok(()),
+                }
             }
             Happening::Leave => {
                 let joined = PreviousMembership::Known(Membership::Join);
@@ -264,7 +330,6 @@ impl<'m, 'w, 's, P: Parts> Life<'m, 'w, 's, P> {
             }
             Happening::Join => device.member_event(id, PreviousMembership::None, Membership::Join, false),
             Happening::DeviceRemoved => device.device_removed(id),
-            // Rooms whose visibility changes are encrypted from the start, so all of it is tracked.
             Happening::HistoryVisibility(value) => device.history_visibility_event(id, value),
             Happening::RequestRotation => device.request_rotation(id),
         };

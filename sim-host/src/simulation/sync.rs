@@ -2,28 +2,29 @@
 
 use std::collections::VecDeque;
 
-use crate::scenario::{HOUR_MS, Happening};
+use super::Happening;
+use crate::scenario::HOUR_MS;
 
 /// Something that the homeserver tells the kiosk.
 #[derive(Clone, Copy)]
-pub(super) struct Delivery {
+pub(super) struct Delivery<'s> {
     pub(super) room: usize,
-    pub(super) happening: Happening,
+    pub(super) happening: Happening<'s>,
     /// Whether it was told before.
     pub(super) again: bool,
 }
 
 /// What the homeserver has for the kiosk, and what the kiosk will be told again after a restart.
 #[derive(Default)]
-pub(super) struct Sync {
-    pub(super) waiting: VecDeque<Delivery>,
+pub(super) struct Sync<'s> {
+    pub(super) waiting: VecDeque<Delivery<'s>>,
     /// What was handed to the core, and when, that the sync token does not cover yet.
-    since_token: VecDeque<(u64, Delivery)>,
+    since_token: VecDeque<(u64, Delivery<'s>)>,
 }
 
-impl Sync {
+impl<'s> Sync<'s> {
     /// The next event, which from now on is one that was handed to the core.
-    pub(super) fn next(&mut self, now_ms: u64) -> Option<Delivery> {
+    pub(super) fn next(&mut self, now_ms: u64) -> Option<Delivery<'s>> {
         let delivery = self.waiting.pop_front()?;
         self.forget_until_hour(now_ms);
         self.since_token.push_back((now_ms, Delivery { again: true, ..delivery }));

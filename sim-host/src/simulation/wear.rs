@@ -1,27 +1,29 @@
 //! What storing costs the flash, by how far ahead sessions are stored (B2).
 
-use std::num::NonZeroU32;
+use std::collections::BTreeSet;
 use std::thread;
 use std::time::Instant;
 
-use super::{Plan, World, run};
+use super::{Plan, World, run, run_with};
 use crate::parts::{Parts, SoundParts};
 use crate::power::Flash;
 use crate::report::{Report, Wear};
 
-/// The reservations whose wear is measured.
-const RESERVATIONS: [u32; 3] = [1, 16, 64];
-
 /// Runs a plan with sound parts. Beside it the same traffic and the same restarts go through kiosks that store
-/// their sessions less and further ahead, each with flash of its own; nobody receives what these send, but the observer
-/// sees it. The report is that of the plan, with the wear of all of them and whatever the others did wrong.
+/// their sessions less and further ahead, each with flash of its own, if the scenario wants them compared; nobody receives
+/// what these send, but the observer sees it. The report is that of the plan, with the wear of all of them and whatever
+/// the others did wrong.
 pub fn run_and_measure_wear(plan: &Plan<'_>, progress: impl FnMut(u64)) -> Report {
     let started = Instant::now();
-    let others =
-        RESERVATIONS.into_iter().filter_map(NonZeroU32::new).filter(|reserve| *reserve != plan.reserve);
+    let compared = &plan.scenario.device.compare_reserves;
+    let reserves: BTreeSet<_> = compared.iter().copied().filter(|reserve| *reserve != plan.reserve).collect();
     let mut report = thread::scope(|scope| {
-        let others: Vec<_> =
-            others.map(|reserve| scope.spawn(move || run_unreceived(&Plan { reserve, ..*plan }))).collect();
+        let others: Vec<_> = reserves
+            .into_iter()
+            .map(|reserve| {
+                scope.spawn(move || run_with(&Plan { reserve, ..*plan }, SoundParts, false, |_| {}))
+            })
+            .collect();
         let mut report = run(plan, SoundParts, progress);
         for other in others {
             report.add(other.join().expect("a run does not panic"));
@@ -31,13 +33,6 @@ pub fn run_and_measure_wear(plan: &Plan<'_>, progress: impl FnMut(u64)) -> Repor
     report.wear.sort_by_key(|wear| wear.reserve);
     report.wall_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     report
-}
-
-fn run_unreceived(plan: &Plan<'_>) -> Report {
-    let mut progress = |_| {};
-    let mut world = World::new(plan, SoundParts, false, &mut progress);
-    world.run();
-    world.report(Instant::now())
 }
 
 impl<P: Parts> World<'_, P> {

@@ -1,0 +1,99 @@
+//! What is checked of each message.
+
+use super::room::{Room, Session};
+use super::{Observer, RoomNumber, ViolationKind};
+
+impl Observer {
+    pub(super) fn plaintext_message(&mut self, at_ms: u64, room: &str, event_type: &str) {
+        let number = self.number_of(room);
+        if !self.rooms[number.place()].encrypted {
+            self.rooms[number.place()].plaintext_messages += 1;
+            return;
+        }
+        self.report(ViolationKind::PlaintextAfterEncryption, at_ms, number, || {
+            format!("{event_type:?} was sent in plaintext")
+        });
+        self.check_not_blocked(at_ms, number, "a plaintext message");
+    }
+
+    pub(super) fn not_megolm(&mut self, at_ms: u64, room: RoomNumber, why: String) {
+        self.rooms[room.place()].messages += 1;
+        self.check_not_blocked(at_ms, room, "an encrypted message");
+        self.report(ViolationKind::NotMegolm, at_ms, room, || why);
+    }
+
+    pub(super) fn session_id_too_long(&mut self, at_ms: u64, room: RoomNumber) {
+        self.report(ViolationKind::NotMegolm, at_ms, room, || {
+            "the session ID is none of Megolm's".to_owned()
+        });
+    }
+
+    /// In a room that never was encrypted there are no settings to encrypt by either.
+    pub(super) fn check_not_blocked(&mut self, at_ms: u64, room: RoomNumber, what: &str) {
+        if self.rooms[room.place()].settings.is_none() {
+            self.report(ViolationKind::SentWhileBlocked, at_ms, room, || {
+                format!("{what} was sent with no usable settings in force")
+            });
+        }
+    }
+
+    pub(super) fn check_session_room(&mut self, at_ms: u64, room: RoomNumber, home: RoomNumber) {
+        if home != room {
+            let home = self.rooms[home.place()].id.clone();
+            self.report(ViolationKind::RatchetIndexReused, at_ms, room, || {
+                format!("the session is that of room {home}")
+            });
+        }
+    }
+
+    pub(super) fn check_index(&mut self, at_ms: u64, room: RoomNumber, session: &Session, index: u32) {
+        if let Some(last) = session.last_index.filter(|&last| index <= last) {
+            self.report(ViolationKind::RatchetIndexReused, at_ms, room, || {
+                format!("index {index} was sent after index {last} of the same session")
+            });
+        }
+    }
+
+    pub(super) fn check_rotation_events(
+        &mut self,
+        at_ms: u64,
+        room: RoomNumber,
+        home: RoomNumber,
+        session: &Session,
+    ) {
+        let Room { rotation_events: now, last_rotation_event, .. } = self.rooms[home.place()];
+        if let Some((since_ms, why)) = last_rotation_event.filter(|_| session.rotation_events < now) {
+            self.report(ViolationKind::SessionSurvivedRotationEvent, at_ms, room, || {
+                format!("the session is older than the last reason to replace it: {why} at {since_ms} ms")
+            });
+        }
+    }
+
+    /// By the limits in force now, whatever they were when the session was made.
+    pub(super) fn check_limits(&mut self, at_ms: u64, room: RoomNumber, session: &Session) {
+        let Some(settings) = self.rooms[room.place()].settings else {
+            return;
+        };
+        let messages = session.messages;
+        if messages >= settings.messages {
+            self.report(ViolationKind::SessionOverMessageLimit, at_ms, room, || {
+                format!("the session already carried {messages} of {} messages", settings.messages)
+            });
+        }
+        let age_ms = session.age_ms(at_ms);
+        if age_ms >= settings.period_ms && self.knowable_age_ms(at_ms, session) >= settings.period_ms {
+            self.report(ViolationKind::SessionOverAgeLimit, at_ms, room, || {
+                format!("the session is {age_ms} ms old, of {} ms", settings.period_ms)
+            });
+        }
+    }
+
+    /// T8, where there are no receiving devices to see it.
+    pub(super) fn check_shared(&mut self, at_ms: u64, room: RoomNumber, home: RoomNumber) {
+        if self.rooms[home.place()].latest.is_none_or(|session| !session.shared) {
+            self.report(ViolationKind::Undecryptable, at_ms, room, || {
+                "the key of the session was never shared".to_owned()
+            });
+        }
+    }
+}

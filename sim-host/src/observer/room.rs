@@ -1,0 +1,136 @@
+//! What an observer keeps of a room: a few sessions, however many there were.
+
+use std::collections::VecDeque;
+
+use super::settings::Settings;
+use super::summary::RoomSummary;
+
+/// How many sessions of a room are kept besides the last one that was used. A session that comes back later is not known
+/// any more; what receives it has no key of it either.
+pub(super) const EARLIER_KEPT: usize = 8;
+
+/// A session ID. Those of Megolm have 43 characters.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct SessionId {
+    length: u8,
+    bytes: [u8; Self::LONGEST],
+}
+
+impl SessionId {
+    const LONGEST: usize = 47;
+
+    /// `None` when it is too long.
+    pub(super) fn new(id: &[u8]) -> Option<Self> {
+        let mut bytes = [0; Self::LONGEST];
+        bytes.get_mut(..id.len())?.copy_from_slice(id);
+        Some(SessionId { length: u8::try_from(id.len()).ok()?, bytes })
+    }
+}
+
+/// A Megolm session.
+#[derive(Clone, Copy)]
+pub(super) struct Session {
+    pub(super) id: SessionId,
+    pub(super) born_ms: u64,
+    /// What the device's counter had hidden by then.
+    pub(super) hidden_at_birth_ms: i64,
+    /// How many restarts there had been by then.
+    pub(super) restarts_at_birth: u64,
+    /// How many events that end sessions its room had had by then.
+    pub(super) rotation_events: u64,
+    pub(super) messages: u64,
+    /// Indices only ever rise, so the greatest one tells of a reuse.
+    pub(super) last_index: Option<u32>,
+    /// How many restarts there had been at its last message.
+    pub(super) restarts: u64,
+    /// Whether anybody was given its key.
+    pub(super) shared: bool,
+}
+
+impl Session {
+    pub(super) fn age_ms(&self, at_ms: u64) -> u64 {
+        at_ms.saturating_sub(self.born_ms)
+    }
+}
+
+/// A room.
+pub(super) struct Room {
+    pub(super) id: Box<str>,
+    /// The session that was last heard of here.
+    pub(super) latest: Option<Session>,
+    pub(super) encrypted: bool,
+    /// Whether the device had a place for it.
+    pub(super) placed: bool,
+    pub(super) settings: Option<Settings>,
+    /// Whether those who come later may read what was before.
+    pub(super) shares_history: bool,
+    /// How many events there were that end sessions.
+    pub(super) rotation_events: u64,
+    pub(super) messages: u64,
+    pub(super) plaintext_messages: u64,
+    pub(super) sessions: u64,
+    pub(super) most_messages_in_a_session: u64,
+    pub(super) greatest_session_age_ms: u64,
+    /// When the last event that ends sessions was, in ms, and what it was.
+    pub(super) last_rotation_event: Option<(u64, &'static str)>,
+    /// Those before the latest, the newest last.
+    pub(super) earlier: VecDeque<Session>,
+}
+
+impl Room {
+    pub(super) fn new(id: &str) -> Self {
+        Self {
+            id: id.into(),
+            latest: None,
+            encrypted: false,
+            placed: false,
+            settings: None,
+            shares_history: false,
+            rotation_events: 0,
+            messages: 0,
+            plaintext_messages: 0,
+            sessions: 0,
+            most_messages_in_a_session: 0,
+            greatest_session_age_ms: 0,
+            last_rotation_event: None,
+            earlier: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn ends_sessions(&mut self, at_ms: u64, why: &'static str) {
+        self.rotation_events += 1;
+        self.last_rotation_event = Some((at_ms, why));
+    }
+
+    /// Makes a session that is kept the latest one.
+    pub(super) fn recall(&mut self, id: &SessionId) {
+        if let Some(place) = self.earlier.iter().position(|session| session.id == *id)
+            && let Some(session) = self.earlier.remove(place)
+        {
+            self.earlier.extend(self.latest.replace(session));
+        }
+    }
+
+    /// A new session is the latest one. Returns the ID of the one that is no longer kept for that.
+    pub(super) fn add(&mut self, session: Session) -> Option<SessionId> {
+        self.earlier.extend(self.latest.replace(session));
+        if self.earlier.len() > EARLIER_KEPT {
+            self.earlier.pop_front().map(|session| session.id)
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn summary(&self) -> RoomSummary<'_> {
+        RoomSummary {
+            room: &self.id,
+            encrypted: self.encrypted,
+            settings: self.settings,
+            messages: self.messages,
+            plaintext_messages: self.plaintext_messages,
+            sessions: self.sessions,
+            most_messages_in_a_session: self.most_messages_in_a_session,
+            greatest_session_age_ms: self.greatest_session_age_ms,
+        }
+    }
+}

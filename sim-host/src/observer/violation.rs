@@ -1,0 +1,43 @@
+//! What an observer finds.
+
+use serde::Serialize;
+
+/// Something that the device should not have done, or that should not have come of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// Which rule was broken.
+    pub kind: ViolationKind,
+    /// When, in milliseconds of true time.
+    pub at_ms: u64,
+    /// The room's ID.
+    pub room: String,
+    /// What was seen, in a sentence.
+    pub detail: String,
+}
+
+/// The ways to go wrong. The names in reports are these in `snake_case`, and stay as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ViolationKind {
+    /// A plaintext message in a room that has had an encryption event.
+    PlaintextAfterEncryption,
+    /// A message in an encrypted room, or an encrypted one in any room, with no usable settings in force.
+    SentWhileBlocked,
+    /// A message on a session that already carried as many as the limit in force allows.
+    SessionOverMessageLimit,
+    /// A message on a session that is as old as the period in force, or older.
+    SessionOverAgeLimit,
+    /// An index that is not greater than the last one of its session, or a session used in two rooms.
+    RatchetIndexReused,
+    /// A message on a session that is older than an event that ends sessions.
+    SessionSurvivedRotationEvent,
+    /// A message was not sent that could have been.
+    BlockedWithoutCause,
+    /// A receiving device could not decrypt a message.
+    Undecryptable,
+    /// A receiving device decrypted something else than what was sent.
+    WrongPlaintext,
+    /// The content of an `m.room.encrypted` event that is not well-formed Megolm.
+    NotMegolm,
+}
