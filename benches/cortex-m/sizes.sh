@@ -21,9 +21,12 @@ find_toolchain "$target" || exit 2
 # The flags take the place of those that the emulated board needs. What is outside of the core is nowhere.
 export RUSTFLAGS="-C link-arg=-epawl_entry -C link-arg=--unresolved-symbols=ignore-all"
 configurations=(sizes/src/bin/*.rs)
+if [[ -n $suffix ]]; then configurations=(sizes/src/bin/{policy,policy-flash-sealing}.rs); fi # enough to compare by
+bins=()
+for configuration in "${configurations[@]}"; do bins+=(--bin "$(basename "$configuration" .rs)"); done
 images=()
 for opt_level in "${opt_levels[@]}"; do
-  (cd sizes && CARGO_PROFILE_RELEASE_OPT_LEVEL=$opt_level "${target_cargo[@]}" build --locked --release --quiet --bins \
+  (cd sizes && CARGO_PROFILE_RELEASE_OPT_LEVEL=$opt_level "${target_cargo[@]}" build --locked --release --quiet "${bins[@]}" \
     --target-dir "target/$opt_level")
   for configuration in "${configurations[@]}"; do
     name=$(basename "$configuration" .rs)

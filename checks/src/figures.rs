@@ -46,14 +46,12 @@ pub(crate) fn compare(compiler: &str) -> Result<String, String> {
     let actual =
         io::read_to_string(io::stdin()).map_err(|error| format!("cannot read the figures: {error}"))?;
     let place = PathBuf::from(FOLDER).join(format!("{compiler}.txt"));
+    hostile_contents_are_bounded(&Figures::read(&actual)?)?;
     match fs::read_to_string(workspace::root().join(&place)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Figures::read(&actual)?;
-            Ok(format!(
-                "Nothing is committed for this compiler. To compare with it, commit {}:\n\n{actual}",
-                place.display()
-            ))
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(format!(
+            "Nothing is committed for this compiler. To compare with it, commit {}:\n\n{actual}",
+            place.display()
+        )),
         Err(error) => Err(format!("cannot read {}: {error}", place.display())),
         Ok(expected) => {
             let differences = Differences::between(&Figures::read(&expected)?, &Figures::read(&actual)?);
@@ -66,6 +64,30 @@ pub(crate) fn compare(compiler: &str) -> Result<String, String> {
             }
         }
     }
+}
+
+/// Reading hostile content needs at most 512 bytes of stack more than typical content, and 16 times the instructions for 16 times
+/// the length, with a fiftieth for what does not grow: whatever the compiler.
+fn hostile_contents_are_bounded(figures: &Figures) -> Result<(), String> {
+    let mut compared = 0;
+    for (name, &value) in &figures.0 {
+        let Some((_, level)) = name.split_once("parse_settings/64KiB-").and_then(|_| name.split_once('@'))
+        else {
+            continue;
+        };
+        let (bound, what) = if name.starts_with("stack") {
+            let typical = figures.get(&format!("stack parse_settings/typical@{level}"));
+            (typical.map(|bytes| bytes + 512), "needs more stack than 512 bytes beyond typical content")
+        } else {
+            let short = figures.get(&name.replace("64KiB", "4KiB"));
+            (short.map(|instructions| instructions * 16 * 51 / 50), "is not linear")
+        };
+        match bound {
+            Some(bound) if value <= bound => compared += 1,
+            _ => return Err(format!("{name}: {value} {what}")),
+        }
+    }
+    if compared == 0 { Err("there is no hostile content".to_owned()) } else { Ok(()) }
 }
 
 /// What has changed, and whether that may pass.
@@ -130,10 +152,15 @@ pub(crate) fn table(check: bool) -> Result<String, String> {
 fn newest() -> Result<(String, Figures), String> {
     let folder = workspace::root().join(FOLDER);
     let entries = fs::read_dir(&folder).map_err(|error| format!("cannot read {FOLDER}: {error}"))?;
-    let newest =
-        entries.filter_map(Result::ok).map(|entry| entry.path()).max().ok_or("no figures are committed")?;
-    let compiler = newest.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let files = entries.filter_map(Result::ok).map(|entry| entry.path());
+    let named = files.map(|path| (path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), path));
+    let (compiler, newest) = named.max_by_key(|(name, _)| version(name)).ok_or("no figures are committed")?;
     Ok((compiler, Figures::read(&workspace::read(&newest)?)?))
+}
+
+/// The numbers of a version, so that 1.100 comes behind 1.96.
+fn version(name: &str) -> Vec<u64> {
+    name.split(['.', '-']).map_while(|part| part.parse().ok()).collect()
 }
 
 /// Rows of a table: what stands in the README for a figure's name.
@@ -156,7 +183,8 @@ const INSTRUCTIONS: Rows = &[
     ("decide_reserve_and_use_permit", "the same, and the session sealed for the store"),
     ("parse_settings/typical", "reading typical settings (95 bytes)"),
     ("parse_settings/64KiB-string", "reading 64 KiB of one string"),
-    ("parse_settings/64KiB-keys", "reading 64 KiB of unknown keys"),
+    ("parse_settings/64KiB-empty-keys", "reading 64 KiB of empty keys, the dearest there is at z"),
+    ("parse_settings/64KiB-escaped-keys", "reading 64 KiB of escaped keys, the dearest at 3"),
     ("apply_event/unchanged", "applying an event that changes nothing"),
     ("apply_event/tightened", "applying an event that tightens the settings"),
     ("apply_event/departure", "applying a departure"),
@@ -192,10 +220,11 @@ struct Aim {
     at_most: u64,
     figure: &'static str,
     without: Option<&'static str>,
+    /// At which opt-levels; an empty one is for what is the same at all.
     levels: &'static [&'static str],
 }
 
-const AIMS: [Aim; 7] = [
+const AIMS: [Aim; 10] = [
     Aim {
         what: "instructions of the rotation rule",
         at_most: 40,
@@ -204,7 +233,14 @@ const AIMS: [Aim; 7] = [
         levels: &OPT_LEVELS,
     },
     Aim {
-        what: "instructions of a reading of the clock and a decision, the lookup apart",
+        what: "instructions of a reading of the clock and a decision",
+        at_most: 120,
+        figure: "instructions decide/nothing_due",
+        without: None,
+        levels: &OPT_LEVELS,
+    },
+    Aim {
+        what: "the same, without looking its room up",
         at_most: 120,
         figure: "instructions decide/nothing_due",
         without: Some("instructions lookup/1"),
@@ -216,6 +252,20 @@ const AIMS: [Aim; 7] = [
         figure: "instructions parse_settings/typical",
         without: None,
         levels: &OPT_LEVELS,
+    },
+    Aim {
+        what: "stack: what the dearest hostile content adds to typical",
+        at_most: 512,
+        figure: "stack parse_settings/64KiB-nested-and-closed",
+        without: Some("stack parse_settings/typical"),
+        levels: &OPT_LEVELS,
+    },
+    Aim {
+        what: "RAM of a room, without its session",
+        at_most: 320,
+        figure: "ram room_without_session",
+        without: None,
+        levels: &[""],
     },
     Aim {
         what: "flash: settings, rotation, rooms and records",
@@ -268,7 +318,7 @@ fn tables(compiler: &str, figures: &Figures) -> Result<String, String> {
             for level in OPT_LEVELS {
                 let value = figure(&format!("{kind} {name}@{level}"));
                 // What the compiler has in the midst of its caller has no stack of its own.
-                let value = if kind == "stack" { value.unwrap_or_default() } else { value? };
+                let value = if (kind, *name) == ("stack", "rotation_rule") { String::new() } else { value? };
                 let _ = write!(row, " {value} |");
             }
         }
@@ -291,9 +341,10 @@ fn tables(compiler: &str, figures: &Figures) -> Result<String, String> {
     for aim in &AIMS {
         let mut row = format!("| {} | {} |", aim.what, grouped(aim.at_most));
         for level in OPT_LEVELS {
-            let _ = match aim.levels.contains(&level) {
-                true => write!(row, " {} |", aim.reached(figures, level)?),
-                false => write!(row, " |"),
+            let _ = match aim.levels {
+                [""] => write!(row, " {} |", aim.reached(figures, "")?),
+                levels if levels.contains(&level) => write!(row, " {} |", aim.reached(figures, level)?),
+                _ => write!(row, " |"),
             };
         }
         line(format_args!("{row}"));
@@ -306,7 +357,7 @@ impl Aim {
     /// The figure, and whether it is too high.
     fn reached(&self, figures: &Figures, level: &str) -> Result<String, String> {
         let get = |name: &str| {
-            let name = format!("{name}@{level}");
+            let name = if level.is_empty() { name.to_owned() } else { format!("{name}@{level}") };
             figures.get(&name).ok_or_else(|| format!("there is no {name}"))
         };
         let whole = get(self.figure)?;
@@ -331,7 +382,7 @@ fn grouped(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Differences, Figures, grouped};
+    use super::{Differences, Figures, grouped, hostile_contents_are_bounded, version};
 
     fn differences(expected: &str, actual: &str) -> (String, bool) {
         let differences =
@@ -358,6 +409,26 @@ mod tests {
     fn a_figure_that_is_gone_or_new_has_to_be_committed() {
         assert_eq!(differences("ram a 1\nram b 2", "ram a 1"), ("- ram b 2\n".to_owned(), true));
         assert_eq!(differences("ram a 1", "ram a 1\nram b 2"), ("+ ram b 2\n".to_owned(), true));
+    }
+
+    #[test]
+    fn hostile_content_that_is_not_bounded_is_refused_whatever_is_committed() {
+        let bounded = |stack: u64, instructions: u64| {
+            let text = format!(
+                "stack parse_settings/typical@z 600\nstack parse_settings/64KiB-a@z {stack}\n\
+                 instructions parse_settings/4KiB-a@z 1000\ninstructions parse_settings/64KiB-a@z {instructions}"
+            );
+            hostile_contents_are_bounded(&Figures::read(&text).unwrap()).is_ok()
+        };
+        assert!(bounded(1_112, 16_320));
+        assert!(!bounded(1_113, 16_320));
+        assert!(!bounded(1_112, 16_321));
+        assert!(hostile_contents_are_bounded(&Figures::read("ram a 1").unwrap()).is_err());
+    }
+
+    #[test]
+    fn a_later_version_is_the_newer_one() {
+        assert!(version("1.100.0") > version("1.96.0-source"));
     }
 
     #[test]

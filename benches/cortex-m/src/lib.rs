@@ -5,7 +5,6 @@
 //! timer's ticks under QEMU's `-icount shift=0`, where an instruction takes a nanosecond and the timer, at 25 MHz, ticks
 //! once in forty; the mean over at least 1,000 calls, the empty loop taken off. So these are instructions, not cycles: a
 //! board's loads, branches and flash wait states make more of them.
-
 //!
 //! A program (`src/bin/`) has one kind of device in it, as a firmware has: with two, what they share is in the midst of neither.
 

@@ -17,6 +17,9 @@ pub(crate) const SUBJECTS: usize = CALLS + 1;
 /// How much of the free stack is painted, in bytes; more than anything here uses.
 const PAINTED: usize = 64 * 1_024;
 
+/// What is left unpainted above it, in bytes.
+const MARGIN: usize = 64;
+
 const PAINT: u32 = 0x9a11_9a11;
 
 /// Prints what a call costs that uses up what it is called on.
@@ -46,23 +49,37 @@ fn print(name: &str, stack: usize, instructions: u64) {
     hprintln!("instructions {} {}", name, instructions);
 }
 
-/// The bytes of stack that a call uses, to a word, with what it takes to make the call.
-#[inline(never)]
+/// The bytes of stack that a call uses, to a word: with the frame that it is made from, less what that takes for a call of
+/// nothing.
 fn stack_bytes<T, R>(subject: &mut T, call: &mut impl FnMut(&mut T) -> R) -> usize {
+    depth(subject, call).saturating_sub(depth(subject, &mut |_subject| ()))
+}
+
+/// How far down the stack a call reaches.
+#[inline(never)]
+fn depth<T, R>(subject: &mut T, call: &mut impl FnMut(&mut T) -> R) -> usize {
     let top = msp::read() as usize;
     let bottom = top - PAINTED;
     // Nothing is in use below the stack pointer; a margin is left for the calls that paint.
-    for place in (bottom..top - 64).step_by(4) {
+    for place in (bottom..top - MARGIN).step_by(4) {
         // SAFETY: the memory below the stack pointer is free RAM of this program.
         unsafe { ptr::write_volatile(place as *mut u32, PAINT) };
     }
-    black_box(call(black_box(subject)));
+    call_beyond_the_margin(subject, call);
     let untouched = (bottom..top)
         .step_by(4)
         // SAFETY: as above.
         .take_while(|&place| unsafe { ptr::read_volatile(place as *const u32) } == PAINT)
         .count();
     PAINTED - 4 * untouched
+}
+
+/// A frame of its own, so that what the compiler puts in the midst of it is below the stack pointer that was read.
+#[inline(never)]
+fn call_beyond_the_margin<T, R>(subject: &mut T, call: &mut impl FnMut(&mut T) -> R) {
+    let beyond = black_box([0_u8; MARGIN]);
+    black_box(call(black_box(subject)));
+    black_box(&beyond);
 }
 
 /// The instructions that a call takes: the mean over so many rounds through the subjects, to the nearest, with what it takes

@@ -55,6 +55,9 @@ impl Linker {
             .output()
             .map_err(|error| format!("cannot run the linker: {error}"))?;
         let message = String::from_utf8_lossy(&output.stderr);
+        if message.contains("cannot find entry symbol") {
+            return Err(format!("{entry} is not in the archive:\n{message}")); // such an image is empty, and links
+        }
         let mut errors = message.lines().filter(|line| line.contains("error: "));
         match errors.next() {
             None if output.status.success() => Ok(true),
