@@ -4,7 +4,7 @@
 //! implementations count: those that are written, and those that are derived. What no rule here covers is an error.
 
 use syn::{
-    FnArg, Generics, Ident, ImplItem, Item, ItemImpl, Path, ReturnType, Signature, TraitItem, Type,
+    Expr, FnArg, Generics, Ident, ImplItem, Item, ItemImpl, Path, ReturnType, Signature, TraitItem, Type,
     TypeParamBound,
 };
 
@@ -82,6 +82,10 @@ impl List<'_> {
                     Err(format!("{}::{name}: no rule covers what a public trait provides", item.ident))
                 })
             }
+            Item::Const(item) if item.ident == "_" && matches!(*item.expr, Expr::Block(_)) => Err(format!(
+                "{}: no rule covers what stands in a constant without a name",
+                self.module.path.join("::")
+            )),
             _ => Ok(()),
         }
     }
@@ -95,7 +99,7 @@ impl List<'_> {
     }
 
     fn implementation(&mut self, block: &ItemImpl) -> Result<(), String> {
-        let Some(owner) = self.owner(&block.self_ty) else { return Ok(()) };
+        let Some(owner) = self.owner(block)? else { return Ok(()) };
         let (source, module) = (self.source, self.module);
         let concrete = |assignment: &Assignment| rewrite(source, module, assignment, &block.self_ty);
         if let Some((path, _)) = &block.trait_ {
@@ -119,15 +123,19 @@ impl List<'_> {
         Ok(())
     }
 
-    /// What a type is called outside; `None` when it cannot be named there.
-    fn owner(&self, ty: &Type) -> Option<String> {
-        match ty {
-            Type::Path(path) => match self.source.resolve(self.module, &path_names(&path.path)) {
-                Name::Public(public) => Some(without_crate(&public)),
-                Name::Private | Name::Elsewhere(_) => None,
-            },
-            Type::Reference(_) => Some(text(ty)),
+    /// What the type of an implementation is called outside; `None` when it cannot be named there, or has no functions here.
+    fn owner(&self, block: &ItemImpl) -> Result<Option<String>, String> {
+        let ty = &*block.self_ty;
+        let name = match ty {
+            Type::Path(path) => Some(self.source.resolve(self.module, &path_names(&path.path))),
+            Type::Reference(_) => return Ok(Some(text(ty))),
             _ => None,
+        };
+        match name {
+            Some(Name::Public(public)) => Ok(Some(without_crate(&public))),
+            Some(Name::Private) => Ok(None), // what it does is reached by public functions, or not at all
+            _ if functions_of(block, |_| true).next().is_none() => Ok(None),
+            _ => Err(format!("no rule covers functions of {}", text(ty))),
         }
     }
 
