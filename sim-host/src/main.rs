@@ -8,12 +8,13 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use indicatif::{ProgressBar, ProgressStyle};
 use pawl_sim_host::report::Report;
 use pawl_sim_host::scenario::{self, Crypto, Scenario};
 use pawl_sim_host::simulation::{self, Plan};
-use pawl_sim_host::{explain, powercut, trace};
+use pawl_sim_host::{explain, powercut, sweep, trace};
 
 /// Runs a Matrix kiosk through simulated weeks in seconds, with real Olm and Megolm sessions.
 ///
@@ -40,6 +41,10 @@ Exit status: 0 all is well, 1 the observer saw a violation, 2 wrong use or a fil
 enum Command {
     /// Runs a scenario and says what came of it.
     Run(RunArguments),
+    /// Runs scenarios with many seeds, and keeps one report of all of them.
+    Sweep(sweep::command::Arguments),
+    /// Adds reports of sweeps up to one.
+    Merge(sweep::merge::Arguments),
     /// Lists the built-in scenarios, or prints one.
     Scenarios(scenario::command::Arguments),
     /// Says how a device would take the content of an `m.room.encryption` event, and why.
@@ -48,7 +53,21 @@ enum Command {
     Trace(trace::command::Arguments),
     /// Cuts a device's power at every step of its flash and judges what comes after.
     Powercut(powercut::command::Arguments),
+    /// Prints what a shell needs to complete commands and options of pawl-sim.
+    Completions(Completions),
 }
+
+#[derive(Args)]
+#[command(after_help = COMPLETIONS_EXAMPLES)]
+struct Completions {
+    /// The shell
+    shell: Shell,
+}
+
+const COMPLETIONS_EXAMPLES: &str = "Examples:
+  source <(pawl-sim completions bash)                        in this shell, until it ends
+  pawl-sim completions fish >pawl-sim.fish                   fish reads it in ~/.config/fish/completions
+  pawl-sim completions zsh >_pawl-sim                        zsh in a folder of its fpath";
 
 #[derive(Args)]
 struct RunArguments {
@@ -78,10 +97,16 @@ fn main() -> ExitCode {
     let result = match command_line.command {
         None => run(&command_line.run),
         Some(Command::Run(arguments)) => run(&arguments),
+        Some(Command::Sweep(arguments)) => sweep::command::run(&arguments),
+        Some(Command::Merge(arguments)) => sweep::merge::run(&arguments),
         Some(Command::Scenarios(arguments)) => scenario::command::run(&arguments),
         Some(Command::Explain(arguments)) => explain::command::run(&arguments),
         Some(Command::Trace(arguments)) => trace::command::run(&arguments),
         Some(Command::Powercut(arguments)) => powercut::command::run(&arguments),
+        Some(Command::Completions(Completions { shell })) => {
+            clap_complete::generate(shell, &mut CommandLine::command(), "pawl-sim", &mut io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
     };
     result.unwrap_or_else(|message| {
         eprintln!("pawl-sim: {message}");
@@ -90,7 +115,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &RunArguments) -> Result<ExitCode, String> {
-    let scenario = scenario::command::find(&arguments.scenario)?;
+    let scenario = scenario::command::find(&arguments.scenario, arguments.seed)?;
     // Opened first, so that nobody waits for a run whose report cannot be written.
     let json = match &arguments.json {
         None => None,

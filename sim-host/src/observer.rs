@@ -128,15 +128,9 @@ impl Observer {
         let room = &mut self.rooms[number.place()];
         room.encrypted = true; // S1
         if let Some(new) = usable {
-            // S2, S3; without usable content S4 leaves everything as it is.
+            // S2, S3; without usable content S4 leaves everything as it is. An event that is given again changes nothing.
             room.settings = Some(room.settings.map_or(new, |current| current.tightened(new)));
         }
-    }
-
-    /// The device was given such an event once more.
-    pub fn encryption_event_again(&mut self, room: &str) {
-        let number = self.number_of(room);
-        self.give_place(number);
     }
 
     fn give_place(&mut self, number: RoomNumber) {
@@ -172,11 +166,12 @@ impl Observer {
         self.counter.restarted();
     }
 
-    /// The device was off, and is on again with nothing of what it knew.
+    /// The device was off, and is on again with nothing of what it knew: settings that it is not given again it cannot keep
+    /// to. What was encrypted stays so.
     pub fn restarted_knowing_nothing(&mut self) {
         self.restarted();
         for room in &mut self.rooms {
-            room.placed = false;
+            (room.placed, room.settings) = (false, None);
         }
         (self.placed, self.refused) = (0, false);
     }

@@ -311,7 +311,7 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
         let told = match happening {
             Happening::Encryption(content) => {
                 if again {
-                    self.world.observer.encryption_event_again(id.as_str());
+                    self.world.observer.encryption_event(id.as_str(), content.as_bytes());
                 }
                 let applied = match device.encryption_event(id, content.as_bytes()) {
                     Ok(_) | Err(EncryptionEventError::TableFull) => Ok(()), // too many rooms: that one is blocked
