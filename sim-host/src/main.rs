@@ -28,18 +28,40 @@ struct CommandLine {
     run: RunArguments,
 }
 
-const EXAMPLES: &str = "Examples:
-  pawl-sim                                  the default scenario, with a summary
-  pawl-sim run --seed 7 --json report.json  another seed, and a report for programs
-  pawl-sim run public-room --crypto none    another scenario; `pawl-sim scenarios` lists them
-  pawl-sim run --quiet && echo all is well  nothing but an exit status
-  pawl-sim explain --help                   what a device makes of an m.room.encryption event
+const EXAMPLES: &str = "\
+The simulation drives the real core. A scenario says what happens; an observer that shares no
+code with the core judges every message; the report says what came of it.
+`pawl-sim COMMAND --help` teaches each command.
 
-Exit status: 0 all is well, 1 the observer saw a violation, 2 wrong use or a file that cannot be written.";
+Examples:
+  pawl-sim run small-table              a scenario, with a summary; without a name, the default
+  pawl-sim scenarios                    what scenarios there are
+  pawl-sim sweep drawn --seeds 20       a life full of corner cases, another for each seed
+  echo '{}' | pawl-sim explain          what a device makes of an m.room.encryption event
+  pawl-sim powercut --cuts-every 200 --second-cuts-every 0
+
+Exit status: 0 all is well, 1 the observer saw a violation, 2 wrong use or a file that cannot be
+written.";
+
+const RUN_EXAMPLES: &str = "\
+Without --crypto the scenario says whether messages are really encrypted. With `none` the core
+decides, counts, stores and restarts as ever, but nobody receives, and a simulated year takes
+seconds. One scenario, depth and seed give one report, `wall_ms` apart.
+
+Examples:
+  pawl-sim run small-table --seed 7 --json report.json    another seed, a report for programs
+  pawl-sim run public-room --crypto none                  decisions only
+  pawl-sim run drawn --seed 3 --quiet && echo all is well
+  pawl-sim scenarios small-table >mine.toml               a scenario to start from
+  pawl-sim run mine.toml --reserve 1                      sessions are stored a message ahead
+
+Exit status: 0 all is well, 1 the observer saw a violation, 2 wrong use or a file that cannot be
+written.";
 
 #[derive(Subcommand)]
 enum Command {
     /// Runs a scenario and says what came of it.
+    #[command(after_help = RUN_EXAMPLES)]
     Run(RunArguments),
     /// Runs scenarios with many seeds, and keeps one report of all of them.
     Sweep(sweep::command::Arguments),
@@ -65,9 +87,9 @@ struct Completions {
 }
 
 const COMPLETIONS_EXAMPLES: &str = "Examples:
-  source <(pawl-sim completions bash)                        in this shell, until it ends
-  pawl-sim completions fish >pawl-sim.fish                   fish reads it in ~/.config/fish/completions
-  pawl-sim completions zsh >_pawl-sim                        zsh in a folder of its fpath";
+  source <(pawl-sim completions bash)         in this shell, until it ends
+  pawl-sim completions fish >pawl-sim.fish    fish looks for it in ~/.config/fish/completions
+  pawl-sim completions zsh >_pawl-sim         zsh in the folders of its fpath";
 
 #[derive(Args)]
 struct RunArguments {

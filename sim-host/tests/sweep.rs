@@ -10,8 +10,9 @@ use assert_cmd::Command;
 use assert_cmd::cargo::CommandCargoExt as _;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use pawl_sim_host::scenario::Scenario;
+use pawl_sim_host::scenario::{Crypto, Scenario, Source};
 use pawl_sim_host::simulation::{self, Plan};
+use pawl_sim_host::sweep::{self, Subject};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -133,6 +134,39 @@ fn a_report_says_of_all_seeds_what_the_reports_of_each_say() {
     let clean: u64 = runs.iter().map(|run| run["restarts"]["clean"].as_u64().unwrap()).sum();
     assert_eq!(tally["restarts"]["clean"], clean);
     assert_eq!((&tally["violations"], &tally["panics"]), (&serde_json::json!({}), &Value::Null));
+}
+
+// ---- what is drawn ----
+
+#[test]
+fn what_a_seed_draws_is_printed_so_that_it_runs_as_it_was_drawn() {
+    let folder = Folder::new();
+    for seed in ["1", "2", "3", "18446744073709551615"] {
+        let printed = folder.pawl_sim(&["scenarios", "drawn", "--seed", seed]).assert().success();
+        fs::write(folder.file("drawn.toml"), &printed.get_output().stdout).unwrap();
+        for (scenario, file) in [("drawn", "one.json"), ("drawn.toml", "other.json")] {
+            folder.pawl_sim(&["run", scenario, "--seed", seed, "--quiet", "--json", file]).assert().success();
+        }
+        assert_eq!(folder.timeless("one.json"), folder.timeless("other.json"));
+    }
+}
+
+#[test]
+fn what_is_drawn_keeps_every_rule_and_comes_into_every_corner() {
+    let subject = Subject::new(vec![Source::Drawn], Crypto::None, None).unwrap();
+    let report = sweep::run_seeds(&subject, "1..=100".parse().unwrap());
+    assert!(report.is_clean(), "{report}");
+    let tally = &report.scenarios["drawn"];
+    for (reason, count) in &tally.rotations {
+        assert!(*count > 0, "no session was replaced for {reason}");
+    }
+    for (kind, count) in &tally.restarts {
+        assert!(*count > 0, "there was no restart of kind {kind}");
+    }
+    let never = ["to_device_messages", "decrypted", "undecryptable", "index_reuses"];
+    for (name, figure) in tally.figures.iter().filter(|(name, _)| !never.contains(&name.as_str())) {
+        assert!(figure.sum > 0, "{name} is nowhere more than 0");
+    }
 }
 
 // ---- what is interrupted ----

@@ -24,8 +24,9 @@ pub struct Arguments {
 }
 
 const HELP: &str = "\
-A scenario is a TOML file: a device and its clock, its rooms with their traffic, and what goes wrong. The
-repository's docs/scenarios.md describes every field; a file that is wrong is refused by line, column and field.
+A scenario is a TOML file: a device and its clock, its rooms with their traffic, and what goes
+wrong. docs/scenarios.md in the repository has every field. What is wrong with a file is said by
+line, column and field.
 
 Examples:
   pawl-sim scenarios                                  what there is, with a sentence about each

@@ -60,29 +60,30 @@ const DEFAULT_SCENARIOS: [&str; 4] = ["drawn", "bad-clock", "public-room", "smal
 const DEFAULT_SEEDS: &str = "300";
 
 const HELP: &str = "\
-Without arguments it runs four quick scenarios with 300 seeds, decisions only: a minute or so on two cores.
-One of them, `drawn`, is another one for each seed: a short life full of corner cases.
+Without arguments it runs four quick scenarios with 300 seeds, decisions only: a minute or so on
+two cores. One of them, `drawn`, is another for each seed: a short life full of corner cases.
 
-The report holds sums, extremes and histograms of all seeds, and of each kind of violation the lowest seed that
-shows it. It is written to FILE every five seconds, at the end and on Ctrl-C; the same command goes on where it
-stopped. Seeds that were asked for later (--seeds 2000) are run in addition.
+The report holds sums, extremes and histograms of all seeds, and of each kind of violation the
+lowest seed that shows it. It is written to FILE every five seconds, at the end and on Ctrl-C,
+and the same command goes on where it stopped. With more --seeds it runs those in addition.
 
-Many machines: each runs a shard, and `pawl-sim merge` adds their reports up to what one machine would report.
-In a Slurm array the shard is known (--shards is needed where it is not numbered evenly); in an indexed Job of
-Kubernetes say how many there are:
+Many machines: each runs a shard, and `pawl-sim merge` adds their reports up to what one machine
+would report. A Slurm array tells the shard, unless its tasks are not numbered evenly; an indexed
+Job of Kubernetes does not tell how many there are:
   srun pawl-sim sweep --seeds 100000 --json part-$SLURM_ARRAY_TASK_ID.json
   pawl-sim sweep --seeds 100000 --shards 20 --json part-$JOB_COMPLETION_INDEX.json
 
 Examples:
   pawl-sim sweep drawn --seeds 20
-  pawl-sim sweep drawn small-table --seeds 5..25 --json sweep.json    seeds 5 to 24, and a report to go on from
-  pawl-sim sweep drawn --seeds 30 --shard 1/2 --json part-1.json      what one of two machines does,
-  pawl-sim sweep drawn --seeds 30 --shard 2/2 --json part-2.json      what the other does,
-  pawl-sim merge part-1.json part-2.json                              and both together
-  pawl-sim sweep small-table --seeds 2 --crypto vodozemac --jobs 1    with real sessions and receiving devices
+  pawl-sim sweep drawn --seeds 5..25 --json sweep.json              seeds 5 to 24, and a report
+  pawl-sim sweep drawn --seeds 5..45 --json sweep.json              20 more
+  pawl-sim sweep drawn --seeds 30 --shard 1/2 --json part-1.json    what one of two machines does
+  pawl-sim sweep drawn --seeds 30 --shard 2/2 --json part-2.json    what the other does
+  pawl-sim merge part-1.json part-2.json                            both together
+  pawl-sim sweep small-table --seeds 2 --crypto vodozemac --jobs 1
 
-Exit status: 0 all is well, 1 there was a violation or a panic, 2 wrong use or a file that cannot be written,
-130 interrupted.";
+Exit status: 0 all is well, 1 there was a violation or a panic, 2 wrong use or a file that cannot
+be written, 130 interrupted.";
 
 /// How soon an interruption is heeded.
 const HEEDED_WITHIN: Duration = Duration::from_millis(100);

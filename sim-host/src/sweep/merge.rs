@@ -26,18 +26,19 @@ pub struct Arguments {
 }
 
 const HELP: &str = "\
-The report of the merged shards is that of one machine which ran all their seeds, byte for byte but for `wall_ms`.
-In which order they are merged, all at once or by and by, makes no difference. Reports that have a seed in
-common, or that are not of the same scenarios, depth, reservation and version, are refused.
+The merged report is that of one machine which ran all the seeds, byte for byte but for `wall_ms`.
+In which order, all at once or by and by, makes no difference. Reports that have a seed in common,
+or that are not of the same scenarios, depth, reservation and version, are refused.
 
 Examples:
-  pawl-sim sweep drawn --seeds 20 --shard 1/2 --json part-1.json
-  pawl-sim sweep drawn --seeds 20 --shard 2/2 --json part-2.json
-  pawl-sim merge part-1.json part-2.json --json all.json
-  pawl-sim merge part-1.json --partial                                what there is so far
+  pawl-sim sweep drawn --seeds 20 --shard 1/2 --json half-1.json
+  pawl-sim sweep drawn --seeds 20 --shard 2/2 --json half-2.json
+  pawl-sim merge half-1.json half-2.json --json all.json
+  pawl-sim merge half-1.json --partial                      what there is so far
 
-Exit status: 0 all is well, 1 there was a violation or a panic, 2 wrong use, or files that do not fit together
-or cannot be read or written, 3 no violation, but seeds are missing, unless --partial.";
+Exit status: 0 all is well, 1 there was a violation or a panic, 2 wrong use, or files that do not
+fit together or cannot be read or written, 3 no violation, but seeds are missing (not with
+--partial).";
 
 /// Merges, and says what came of it.
 ///
