@@ -16,7 +16,14 @@ const SUBCOMMANDS: [&str; 9] =
     ["run", "sweep", "merge", "scenarios", "explain", "trace", "powercut", "completions", "help"];
 
 fn help_of(arguments: &[&str]) -> String {
-    let output = Command::cargo_bin("pawl-sim").unwrap().args(arguments).assert().success().get_output().stdout.clone();
+    let output = Command::cargo_bin("pawl-sim")
+        .unwrap()
+        .args(arguments)
+        .assert()
+        .success()
+        .get_output()
+        .stdout
+        .clone();
     String::from_utf8(output).unwrap()
 }
 
@@ -107,10 +114,13 @@ fn completions_know_every_command_and_its_options() {
     }
     // Bash itself completes with them.
     let folder = tempfile::tempdir().unwrap();
-    run("source <(pawl-sim completions bash) && complete -p pawl-sim >it && grep -q -- '-F _pawl' it", folder.path());
+    run(
+        "source <(pawl-sim completions bash) && complete -p pawl-sim >it && grep -q -- '-F _pawl' it",
+        folder.path(),
+    );
     run(
         "source <(pawl-sim completions bash) && COMP_WORDS=(pawl-sim sweep --sh) COMP_CWORD=2 && \
-         _pawl-sim pawl-sim --sh sweep && printf '%s\\n' \"${COMPREPLY[@]}\" | grep -qx -- --shards",
+         _pawl__sim pawl-sim --sh sweep && printf '%s\\n' \"${COMPREPLY[@]}\" | grep -qx -- --shards",
         folder.path(),
     );
 }
@@ -155,7 +165,8 @@ fn is_coloured(text: &str) -> bool {
 fn colour_is_for_terminals_and_for_those_who_want_it() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("content.json"), CONTENT).unwrap();
-    let coloured: [&[&str]; 3] = [&["explain", "content.json"], &["run", "--help"], &["run", "--no-such-option"]];
+    let coloured: [&[&str]; 3] =
+        [&["explain", "content.json"], &["run", "--help"], &["run", "--no-such-option"]];
     for arguments in coloured {
         let terminal = |variables: &[(&str, &str)]| on_a_terminal(arguments, variables, folder.path());
         assert!(is_coloured(&terminal(&[])), "{arguments:?}");
@@ -166,7 +177,8 @@ fn colour_is_for_terminals_and_for_those_who_want_it() {
     }
     for arguments in coloured {
         let mut command = Command::cargo_bin("pawl-sim").unwrap();
-        let output = command.args(arguments).current_dir(folder.path()).env_remove("CLICOLOR_FORCE").output().unwrap();
+        let output =
+            command.args(arguments).current_dir(folder.path()).env_remove("CLICOLOR_FORCE").output().unwrap();
         let text = [output.stdout, output.stderr].concat();
         assert!(!is_coloured(&String::from_utf8(text).unwrap()), "{arguments:?} in a file");
     }
