@@ -2,7 +2,8 @@
 //!
 //! A [`scenario`] says what happens; the [`simulation`] makes it happen to a [`kiosk`] that is built on the core, whose
 //! [`power`] goes off now and then, and to [receiving devices](receiver) that decrypt whatever it sends; an [`observer`]
-//! that shares no code with the core judges the bytes; a [`report`] says what came of it.
+//! that shares no code with the core judges the bytes; a [`report`] says what came of it, and a [`sweep`] what came of many
+//! seeds.
 
 #![forbid(unsafe_code)]
 
@@ -22,5 +23,6 @@ pub mod receiver;
 pub mod report;
 pub mod scenario;
 pub mod simulation;
+pub mod sweep;
 pub mod trace;
 mod units;

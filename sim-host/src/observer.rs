@@ -53,6 +53,8 @@ pub struct Observer {
     /// Whether a room has had no place, after which every room without one may be blocked (K2).
     refused: bool,
     counter: CounterWatch,
+    /// Whether the last reading told that the counter has gone back.
+    went_back: bool,
     rooms: Vec<Room>,
     room_numbers: HashMap<Box<str>, RoomNumber>,
     /// The rooms of the sessions that are kept.
@@ -84,6 +86,7 @@ impl Observer {
             placed: 0,
             refused: false,
             counter: CounterWatch::new(true, 1_000),
+            went_back: false,
             rooms: Vec::new(),
             room_numbers: HashMap::new(),
             session_rooms: HashMap::new(),
@@ -128,15 +131,9 @@ impl Observer {
         let room = &mut self.rooms[number.place()];
         room.encrypted = true; // S1
         if let Some(new) = usable {
-            // S2, S3; without usable content S4 leaves everything as it is.
+            // S2, S3; without usable content S4 leaves everything as it is. An event that is given again changes nothing.
             room.settings = Some(room.settings.map_or(new, |current| current.tightened(new)));
         }
-    }
-
-    /// The device was given such an event once more.
-    pub fn encryption_event_again(&mut self, room: &str) {
-        let number = self.number_of(room);
-        self.give_place(number);
     }
 
     fn give_place(&mut self, number: RoomNumber) {
@@ -151,6 +148,7 @@ impl Observer {
     /// The device was told of something after which no session that the room has had may be used: a departure,
     /// a device removed, the application's request. `why` is named in the violations that follow from it.
     pub fn must_rotate(&mut self, at_ms: u64, room: &str, why: &'static str) {
+        self.went_back = false; // something else has happened since the reading
         let number = self.number_of(room);
         self.rooms[number.place()].ends_sessions(at_ms, why);
     }
@@ -158,6 +156,7 @@ impl Observer {
     /// The device was told the room's history visibility. Where that crosses between what newcomers may read and what they
     /// may not, no session that the room has had may be used (E3); a value that is not known is taken as `joined`.
     pub fn history_visibility(&mut self, at_ms: u64, room: &str, value: &str) {
+        self.went_back = false;
         let number = self.number_of(room);
         let room = &mut self.rooms[number.place()];
         let shared = matches!(value, "shared" | "world_readable");
@@ -172,11 +171,12 @@ impl Observer {
         self.counter.restarted();
     }
 
-    /// The device was off, and is on again with nothing of what it knew.
+    /// The device was off, and is on again with nothing of what it knew: settings that it is not given again it cannot keep
+    /// to. What was encrypted stays so.
     pub fn restarted_knowing_nothing(&mut self) {
         self.restarted();
         for room in &mut self.rooms {
-            room.placed = false;
+            (room.placed, room.settings) = (false, None);
         }
         (self.placed, self.refused) = (0, false);
     }
@@ -191,8 +191,17 @@ impl Observer {
 
     /// The device reads its counter. One that has gone back, as far as the readings tell, ends all sessions (C3).
     pub fn counter_read(&mut self, at_ms: u64, ticks: u64) {
-        if self.counter.read(at_ms, ticks) == Reading::WentBack {
+        self.went_back = self.counter.read(at_ms, ticks) == Reading::WentBack;
+        if self.went_back {
             self.time_lost(at_ms, "the counter went back");
+        }
+    }
+
+    /// The power failed in the call for which the counter was last read, before anything was stored. What that reading told
+    /// is lost with the device's memory (B1), and after the restart it has another clock or no session.
+    pub fn reading_lost(&mut self) {
+        if std::mem::take(&mut self.went_back) {
+            self.rooms.iter_mut().for_each(Room::takes_back_last_event);
         }
     }
 

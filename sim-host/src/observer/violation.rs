@@ -1,6 +1,6 @@
 //! What an observer finds.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Something that the device should not have done, or that should not have come of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -16,7 +16,7 @@ pub struct Violation {
 }
 
 /// The ways to go wrong. The names in reports are these in `snake_case`, and stay as they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ViolationKind {
@@ -40,4 +40,23 @@ pub enum ViolationKind {
     WrongPlaintext,
     /// The content of an `m.room.encrypted` event that is not well-formed Megolm.
     NotMegolm,
+}
+
+impl ViolationKind {
+    /// The name that it has in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            ViolationKind::PlaintextAfterEncryption => "plaintext_after_encryption",
+            ViolationKind::SentWhileBlocked => "sent_while_blocked",
+            ViolationKind::SessionOverMessageLimit => "session_over_message_limit",
+            ViolationKind::SessionOverAgeLimit => "session_over_age_limit",
+            ViolationKind::RatchetIndexReused => "ratchet_index_reused",
+            ViolationKind::SessionSurvivedRotationEvent => "session_survived_rotation_event",
+            ViolationKind::BlockedWithoutCause => "blocked_without_cause",
+            ViolationKind::Undecryptable => "undecryptable",
+            ViolationKind::WrongPlaintext => "wrong_plaintext",
+            ViolationKind::NotMegolm => "not_megolm",
+        }
+    }
 }
