@@ -3,10 +3,12 @@
 //! A [`scenario`] says what happens; the [`simulation`] makes it happen to a [`kiosk`] that is built on the core, whose
 //! [`power`] goes off now and then, and to [receiving devices](receiver) that decrypt whatever it sends; an [`observer`]
 //! that shares no code with the core judges the bytes; a [`report`] says what came of it.
+//! [`compare`] does so for each of many choices of limits.
 
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod compare;
 pub mod explain;
 pub mod file_store;
 pub mod kiosk;

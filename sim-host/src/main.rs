@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use pawl_sim_host::report::Report;
 use pawl_sim_host::scenario::{self, Crypto, Scenario};
 use pawl_sim_host::simulation::{self, Plan};
-use pawl_sim_host::{explain, powercut, trace};
+use pawl_sim_host::{compare, explain, powercut, trace};
 
 /// Runs a Matrix kiosk through simulated weeks in seconds, with real Olm and Megolm sessions.
 ///
@@ -32,6 +32,7 @@ const EXAMPLES: &str = "Examples:
   pawl-sim run --seed 7 --json report.json  another seed, and a report for programs
   pawl-sim run public-room --crypto none    another scenario; `pawl-sim scenarios` lists them
   pawl-sim run --quiet && echo all is well  nothing but an exit status
+  pawl-sim compare --help                   what a choice of limits costs and buys
   pawl-sim explain --help                   what a device makes of an m.room.encryption event
 
 Exit status: 0 all is well, 1 the observer saw a violation, 2 wrong use or a file that cannot be written.";
@@ -40,6 +41,8 @@ Exit status: 0 all is well, 1 the observer saw a violation, 2 wrong use or a fil
 enum Command {
     /// Runs a scenario and says what came of it.
     Run(RunArguments),
+    /// Says what a device's limits cost and buy: runs a scenario with each of many choices of them.
+    Compare(compare::command::Arguments),
     /// Lists the built-in scenarios, or prints one.
     Scenarios(scenario::command::Arguments),
     /// Says how a device would take the content of an `m.room.encryption` event, and why.
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
     let result = match command_line.command {
         None => run(&command_line.run),
         Some(Command::Run(arguments)) => run(&arguments),
+        Some(Command::Compare(arguments)) => compare::command::run(&arguments),
         Some(Command::Scenarios(arguments)) => scenario::command::run(&arguments),
         Some(Command::Explain(arguments)) => explain::command::run(&arguments),
         Some(Command::Trace(arguments)) => trace::command::run(&arguments),

@@ -13,6 +13,7 @@ use std::num::NonZeroU32;
 
 use serde::Deserialize;
 
+pub(crate) use self::when::parse_ms;
 pub use self::when::{Ms, OneOrMore, Range, Repeated, When};
 
 /// A second of virtual time, in milliseconds.
