@@ -7,8 +7,10 @@
 //! The cost is key shares and what they entail: to-device messages, records stored, flash worn. What it buys is that less
 //! can be read with one leaked session; [`Exposure`] says how that is counted.
 //!
-//! A choice is *beaten* by another one of the grid that shares no more keys, lets no more messages be read in the mean over
-//! messages, and over no longer time, and is better in one of the three by at least a hundredth: less than that is chance.
+//! A choice is *beaten* on messages by another one of the grid that shares no more keys and lets no more messages be read in
+//! the mean over messages, and is better in one of the two by at least a hundredth: less than that is chance. On time it is
+//! beaten likewise, by one under which no session can be read over a longer time. Which of the two matters, nobody but the
+//! integrator can say.
 
 pub mod command;
 mod parts;
@@ -117,7 +119,7 @@ pub struct Outcome {
     /// Whether it is what a room gets by Matrix's defaults.
     pub matrix_default: bool,
     /// Whether another choice of the grid beats it.
-    pub beaten: bool,
+    pub beaten: Beaten,
     /// What it costs a day.
     pub a_day: Cost<f64>,
     /// What it cost in all.
@@ -132,6 +134,23 @@ pub struct Outcome {
     pub rotations: BTreeMap<&'static str, u64>,
     /// How many violations there were.
     pub violation_count: u64,
+}
+
+/// On what a choice is beaten by another one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Beaten {
+    /// By one that shares no more keys and lets no more messages be read in the mean, and is better in one of the two.
+    pub on_messages: bool,
+    /// By one that shares no more keys and lets none be read over a longer time, and is better in one of the two.
+    pub on_time: bool,
+}
+
+impl Beaten {
+    /// Whether it is on both, so that it is the choice for nobody who minds only one of them.
+    #[must_use]
+    pub fn on_both(self) -> bool {
+        self.on_messages && self.on_time
+    }
 }
 
 /// What a choice costs.
@@ -201,7 +220,7 @@ impl Outcome {
         Outcome {
             limits,
             matrix_default: limits == Choice::MATRIX_DEFAULT,
-            beaten: false,
+            beaten: Beaten::default(),
             a_day: total.a_day(report.simulated_ms),
             total,
             exposure: exposure.into(),
@@ -212,17 +231,28 @@ impl Outcome {
         }
     }
 
-    /// Whether it is no worse than the other one in any of the three, and better in one.
-    fn beats(&self, other: &Outcome) -> bool {
+    /// Whether it costs no more than the other one and exposes no more of something, and is better in one of the two.
+    fn beats(&self, other: &Outcome, exposed: fn(&Outcome) -> f64) -> bool {
         const BETTER: f64 = 0.99;
-        let (mine, others) = (self.compared(), other.compared());
-        let pairs = || mine.iter().zip(&others);
-        pairs().all(|(mine, other)| mine <= other) && pairs().any(|(mine, other)| *mine < other * BETTER)
+        let pairs = [(self.cost(), other.cost()), (exposed(self), exposed(other))];
+        pairs.iter().all(|(mine, other)| mine <= other)
+            && pairs.iter().any(|(mine, other)| *mine < other * BETTER)
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "to be compared to a hundredth")]
-    fn compared(&self) -> [f64; 3] {
-        [self.a_day.key_shares, self.exposure.mean_messages, self.exposure.longest_ms as f64]
+    /// Key shares a day.
+    fn cost(&self) -> f64 {
+        self.a_day.key_shares
+    }
+
+    /// Messages, in the mean over messages.
+    fn messages_exposed(&self) -> f64 {
+        self.exposure.mean_messages
+    }
+
+    /// The longest time, in milliseconds.
+    #[expect(clippy::cast_precision_loss, reason = "to be compared to a hundredth, and drawn")]
+    fn time_exposed(&self) -> f64 {
+        self.exposure.longest_ms as f64
     }
 }
 
@@ -234,8 +264,12 @@ impl Comparison {
     }
 
     fn mark_the_beaten(&mut self) {
-        let beaten: Vec<bool> =
-            self.choices.iter().map(|one| self.choices.iter().any(|other| other.beats(one))).collect();
+        let is_beaten = |one: &Outcome, exposed| self.choices.iter().any(|other| other.beats(one, exposed));
+        let beaten = self.choices.iter().map(|one| Beaten {
+            on_messages: is_beaten(one, Outcome::messages_exposed),
+            on_time: is_beaten(one, Outcome::time_exposed),
+        });
+        let beaten: Vec<Beaten> = beaten.collect();
         for (choice, beaten) in self.choices.iter_mut().zip(beaten) {
             choice.beaten = beaten;
         }

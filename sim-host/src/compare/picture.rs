@@ -9,14 +9,14 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::table::figure;
+use super::table::{figure, time};
 use super::{Comparison, Outcome};
 use crate::scenario::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 use crate::units::{grouped, rough_duration};
 
 const SIZE: (u32, u32) = (1_000, 560);
 const LEFT: std::ops::Range<i32> = 80..500;
-const RIGHT: std::ops::Range<i32> = 545..965;
+const RIGHT: std::ops::Range<i32> = 545..925;
 /// From the bottom to the top.
 const HEIGHT: std::ops::Range<i32> = 440..105;
 
@@ -72,20 +72,20 @@ impl Comparison {
     /// What the picture shows, for those who do not see it.
     fn description(&self) -> String {
         let mut text = String::from(
-            "Key shares a day against what can be read with one leaked session, for each choice of limits that no other beats: ",
+            "Key shares a day against what can be read with one leaked session, for each choice of limits that is not beaten both on messages and on time: ",
         );
-        for one in self.choices.iter().filter(|one| !one.beaten) {
+        for one in self.choices.iter().filter(|one| !one.beaten.on_both()) {
             let _ = write!(
                 text,
-                "{} messages and {}: {} key shares a day, {} messages in the mean, {} at most. ",
+                "{} messages and {}: {} key shares a day, {} messages in the mean, {} at most; ",
                 grouped(one.limits.messages.get().into()),
                 rough_duration(one.limits.period_ms),
                 figure(one.a_day.key_shares),
                 figure(one.exposure.mean_messages),
-                rough_duration(one.exposure.longest_ms),
+                time(one.time_exposed()),
             );
         }
-        escaped(text.trim_end())
+        escaped(text.trim_end_matches("; "))
     }
 
     fn draw(&self, paper: &Paper<'_>) -> Drawn {
@@ -96,58 +96,37 @@ impl Comparison {
         let below = format!("{} choices, {simulated} simulated, seed {}", self.choices.len(), self.seed);
         write_at(paper, &below, (LEFT.start, 55), 15.0, HPos::Left)?;
         write_at(paper, "key shares a day", (LEFT.start - 60, 84), 16.0, HPos::Left)?;
-        let cost = Axis::of(self.choices.iter().map(cost), &DECADES, figure);
-        let messages = Axis::of(self.choices.iter().map(messages_of), &DECADES, figure);
-        let time = Axis::of(self.choices.iter().map(time_of), &TIMES, |ms| rough_duration(whole(ms)));
-        let middle = |plot: std::ops::Range<i32>| i32::midpoint(plot.start, plot.end);
-        let names = [
-            "messages readable with one leaked session, mean",
-            "time readable with one leaked session, at most",
-        ];
-        for (name, place) in names.into_iter().zip([LEFT, RIGHT]) {
-            write_at(paper, name, (middle(place), HEIGHT.start + 42), 16.0, HPos::Center)?;
+        let cost = Axis::of(self.choices.iter().map(Outcome::cost), &DECADES, decade);
+        for side in [MESSAGES, TIME] {
+            let middle = i32::midpoint(side.place.start, side.place.end);
+            write_at(paper, side.name, (middle, HEIGHT.start + 42), 16.0, HPos::Center)?;
+            self.draw_side(paper, &side, &cost)?;
         }
-        self.draw_plot(paper, LEFT, &messages, &cost, messages_of)?;
-        self.draw_plot(paper, RIGHT, &time, &cost, time_of)?;
         draw_key(paper)
     }
 
-    fn draw_plot(
-        &self,
-        paper: &Paper<'_>,
-        place: std::ops::Range<i32>,
-        exposure: &Axis,
-        cost_axis: &Axis,
-        of: fn(&Outcome) -> f64,
-    ) -> Drawn {
+    fn draw_side(&self, paper: &Paper<'_>, side: &Side, cost: &Axis) -> Drawn {
+        let exposure = Axis::of(self.choices.iter().map(side.of), side.ticks, side.shown);
         let plot = paper.apply_coord_spec(Cartesian2d::<LogCoord<f64>, LogCoord<f64>>::new(
             exposure.range().log_scale(),
-            cost_axis.range().log_scale(),
-            (place.clone(), HEIGHT),
+            cost.range().log_scale(),
+            (side.place.clone(), HEIGHT),
         ));
-        draw_lines(&plot, exposure, cost_axis, place.start == LEFT.start)?;
-        plot.draw(&PathElement::new(self.front(of), FRONT.stroke_width(9)))?;
+        draw_lines(&plot, &exposure, cost, side.with_cost)?;
+        plot.draw(&PathElement::new(self.front(side.of), FRONT.stroke_width(9)))?;
         let mut periods: Vec<u64> = self.choices.iter().map(|one| one.limits.period_ms).collect();
         periods.sort_unstable();
         periods.dedup();
         for (number, &period_ms) in periods.iter().enumerate() {
-            let colour = COLOURS[number % COLOURS.len()];
-            let drawn =
-                |one: &&Outcome| one.limits.period_ms == period_ms && cost(one) > 0.0 && of(one) > 0.0;
-            let of_period: Vec<&Outcome> = self.choices.iter().filter(drawn).collect();
-            let points = of_period.iter().map(|one| (of(one), cost(one)));
-            plot.draw(&PathElement::new(points.collect::<Vec<_>>(), colour.stroke_width(2)))?;
-            for one in &of_period {
-                draw_choice(&plot, (of(one), cost(one)), one, colour)?;
-            }
-            if let Some(last) = of_period.last() {
-                let label = rough_duration(period_ms);
-                label_at(&plot, (of(last), cost(last)), (0, 16), &label, colour, HPos::Center)?;
-            }
+            let is_drawn = |one: &&Outcome| {
+                one.limits.period_ms == period_ms && one.cost() > 0.0 && (side.of)(one) > 0.0
+            };
+            let choices: Vec<&Outcome> = self.choices.iter().filter(is_drawn).collect();
+            draw_period(&plot, side, &choices, COLOURS[number % COLOURS.len()])?;
             if number + 1 == periods.len() {
-                for one in &of_period {
+                for one in choices {
                     let label = grouped(one.limits.messages.get().into());
-                    label_at(&plot, (of(one), cost(one)), (11, -9), &label, INK, HPos::Left)?;
+                    label_at(&plot, side.at(one), side.messages_label, &label, INK)?;
                 }
             }
         }
@@ -156,7 +135,7 @@ impl Comparison {
 
     /// The choices than which none is lower on both axes, the least exposed first.
     fn front(&self, of: fn(&Outcome) -> f64) -> Vec<(f64, f64)> {
-        let mut points: Vec<(f64, f64)> = self.choices.iter().map(|one| (of(one), cost(one))).collect();
+        let mut points: Vec<(f64, f64)> = self.choices.iter().map(|one| (of(one), one.cost())).collect();
         points.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.total_cmp(&other.1)));
         let mut cheapest = f64::INFINITY;
         points.retain(|point| {
@@ -170,26 +149,73 @@ impl Comparison {
     }
 }
 
-fn cost(one: &Outcome) -> f64 {
-    one.a_day.key_shares
+/// One of the two plots.
+struct Side {
+    name: &'static str,
+    place: std::ops::Range<i32>,
+    /// Whether the cost is written beside it.
+    with_cost: bool,
+    of: fn(&Outcome) -> f64,
+    beaten: fn(&Outcome) -> bool,
+    ticks: &'static [f64],
+    shown: fn(f64) -> String,
+    period_label: Label,
+    messages_label: Label,
 }
 
-fn messages_of(one: &Outcome) -> f64 {
-    one.exposure.mean_messages
+/// Where a label is, from its point.
+type Label = ((i32, i32), HPos);
+
+const MESSAGES: Side = Side {
+    name: "messages readable with one leaked session, mean",
+    place: LEFT,
+    with_cost: true,
+    of: Outcome::messages_exposed,
+    beaten: |one| one.beaten.on_messages,
+    ticks: &DECADES,
+    shown: decade,
+    period_label: ((10, -8), HPos::Left),
+    messages_label: ((-9, 11), HPos::Right),
+};
+
+const TIME: Side = Side {
+    name: "time readable with one leaked session, at most",
+    place: RIGHT,
+    with_cost: false,
+    of: drawn_time,
+    beaten: |one| one.beaten.on_time,
+    ticks: &TIMES,
+    shown: |ms| if ms > TIMES[0] { rough_duration(whole(ms)) } else { "≤ 1 s".to_owned() },
+    period_label: ((0, 17), HPos::Center),
+    messages_label: ((11, 0), HPos::Left),
+};
+
+impl Side {
+    fn at(&self, one: &Outcome) -> (f64, f64) {
+        ((self.of)(one), one.cost())
+    }
 }
 
 /// At least a second: a session of one message takes no time.
 #[expect(clippy::cast_precision_loss, reason = "a place in a picture")]
-fn time_of(one: &Outcome) -> f64 {
-    one.exposure.longest_ms.max(SECOND_MS) as f64
+fn drawn_time(one: &Outcome) -> f64 {
+    one.time_exposed().max(SECOND_MS as f64)
 }
 
-/// A hollow circle is beaten; a ring is Matrix's defaults.
-fn draw_choice(plot: &Plot<'_>, at: (f64, f64), one: &Outcome, colour: RGBColor) -> Drawn {
-    if one.matrix_default {
-        plot.draw(&Circle::new(at, 10, INK.stroke_width(2)))?;
+/// The choices of one period. A hollow circle is beaten; a ring is Matrix's defaults.
+fn draw_period(plot: &Plot<'_>, side: &Side, choices: &[&Outcome], colour: RGBColor) -> Drawn {
+    let points: Vec<_> = choices.iter().map(|one| side.at(one)).collect();
+    plot.draw(&PathElement::new(points, colour.stroke_width(2)))?;
+    for one in choices {
+        if one.matrix_default {
+            plot.draw(&Circle::new(side.at(one), 10, INK.stroke_width(2)))?;
+        }
+        draw_point(plot, side.at(one), (side.beaten)(one), colour)?;
     }
-    draw_point(plot, at, one.beaten, colour)
+    let Some(last) = choices.last() else {
+        return Ok(());
+    };
+    label_at(plot, side.at(last), side.period_label, &rough_duration(last.limits.period_ms), colour)
 }
 
 fn draw_point<C: CoordTranslate>(
@@ -209,13 +235,13 @@ fn draw_lines(plot: &Plot<'_>, exposure: &Axis, cost: &Axis, with_cost: bool) ->
     for &tick in &exposure.ticks {
         let ends = vec![(tick, cost.least), (tick, cost.greatest)];
         plot.draw(&PathElement::new(ends, LINES.stroke_width(1)))?;
-        label_at(plot, (tick, cost.least), (0, 14), &(exposure.shown)(tick), INK, HPos::Center)?;
+        label_at(plot, (tick, cost.least), ((0, 14), HPos::Center), &(exposure.shown)(tick), INK)?;
     }
     for &tick in &cost.ticks {
         let ends = vec![(exposure.least, tick), (exposure.greatest, tick)];
         plot.draw(&PathElement::new(ends, LINES.stroke_width(1)))?;
         if with_cost {
-            label_at(plot, (exposure.least, tick), (-8, 0), &(cost.shown)(tick), INK, HPos::Right)?;
+            label_at(plot, (exposure.least, tick), ((-8, 0), HPos::Right), &(cost.shown)(tick), INK)?;
         }
     }
     Ok(())
@@ -233,7 +259,7 @@ fn draw_key(paper: &Paper<'_>) -> Drawn {
     write_at(paper, "Matrix's defaults", (467, y), 14.0, HPos::Left)?;
     paper.draw(&PathElement::new(vec![(605, y), (640, y)], FRONT.stroke_width(9)))?;
     write_at(paper, "none is lower and further left", (650, y), 14.0, HPos::Left)?;
-    write_at(paper, "colour: period; numbers: messages a session", (965, 84), 14.0, HPos::Right)
+    write_at(paper, "colour: period; numbers: messages a session", (RIGHT.end, 84), 14.0, HPos::Right)
 }
 
 fn write_at(paper: &Paper<'_>, text: &str, at: (i32, i32), size: f64, side: HPos) -> Drawn {
@@ -241,14 +267,7 @@ fn write_at(paper: &Paper<'_>, text: &str, at: (i32, i32), size: f64, side: HPos
     paper.draw(&Text::new(text.to_owned(), at, style))
 }
 
-fn label_at(
-    plot: &Plot<'_>,
-    at: (f64, f64),
-    by: (i32, i32),
-    text: &str,
-    colour: RGBColor,
-    side: HPos,
-) -> Drawn {
+fn label_at(plot: &Plot<'_>, at: (f64, f64), (by, side): Label, text: &str, colour: RGBColor) -> Drawn {
     let style = ("sans-serif", 14.0).into_font().color(&colour).pos(Pos::new(side, VPos::Center));
     plot.draw(&(EmptyElement::at(at) + Text::new(text.to_owned(), by, style)))
 }
@@ -296,9 +315,14 @@ impl Axis {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is no less than 0")]
 fn whole(ms: f64) -> u64 {
     ms as u64
+}
+
+/// `0.01`, `1`, `1,000`.
+fn decade(value: f64) -> String {
+    if value < 1.0 { value.to_string() } else { grouped(whole(value.round())) }
 }
 
 /// Text as XML has it.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use anstyle::Style;
-use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+use comfy_table::{Cell, CellAlignment, Color, Table, presets};
 use unicode_width::UnicodeWidthStr;
 
 use super::{Choice, Comparison, Outcome};
@@ -31,53 +31,31 @@ const ORANGE: Heat = Heat { colours: [230, 223, 216, 209, 202, 166, 130, 88], wh
 /// How much there is of something, where there is no colour.
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
+const fn cost(title: &'static str, of: fn(&Outcome) -> f64) -> Measure {
+    Measure { title, of, shown: figure, heat: &BLUE }
+}
+
+const fn exposure(title: &'static str, of: fn(&Outcome) -> f64, shown: fn(f64) -> String) -> Measure {
+    Measure { title, of, shown, heat: &ORANGE }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
 const MEASURES: [[Measure; 2]; 3] = [
     [
-        Measure { title: "key shares a day", of: |one| one.a_day.key_shares, shown: figure, heat: &BLUE },
-        Measure {
-            title: "messages readable, mean",
-            of: |one| one.exposure.mean_messages,
-            shown: figure,
-            heat: &ORANGE,
-        },
+        cost("key shares a day", |one| one.a_day.key_shares),
+        exposure("messages readable, mean", |one| one.exposure.mean_messages, figure),
     ],
     [
-        Measure {
-            title: "to-device messages a day",
-            of: |one| one.a_day.to_device_messages,
-            shown: figure,
-            heat: &BLUE,
-        },
-        Measure {
-            title: "messages readable, at most",
-            of: |one| one.exposure.most_messages as f64,
-            shown: figure,
-            heat: &ORANGE,
-        },
+        cost("to-device messages a day", |one| one.a_day.to_device_messages),
+        exposure("messages readable, at most", |one| one.exposure.most_messages as f64, count),
     ],
     [
-        Measure {
-            title: "records stored a day",
-            of: |one| one.a_day.records_stored,
-            shown: figure,
-            heat: &BLUE,
-        },
-        Measure {
-            title: "time readable, at most",
-            of: |one| one.exposure.longest_ms as f64,
-            shown: time,
-            heat: &ORANGE,
-        },
+        cost("records stored a day", |one| one.a_day.records_stored),
+        exposure("time readable, at most", |one| one.exposure.longest_ms as f64, time),
     ],
 ];
 
-const WORDS_WRITTEN: Measure = Measure {
-    title: "flash words written a day",
-    of: |one| one.a_day.words_written,
-    shown: figure,
-    heat: &BLUE,
-};
+const WORDS_WRITTEN: Measure = cost("flash words written a day", |one| one.a_day.words_written);
 
 impl Comparison {
     /// The tables, for so many columns, with colour.
@@ -87,9 +65,15 @@ impl Comparison {
             text.push_str(&side_by_side(&self.grid_of(cost), &self.grid_of(exposure), columns));
         }
         text.push_str(&side_by_side(&self.grid_of(&WORDS_WRITTEN), &self.grid_of_the_beaten(), columns));
+        let [for_messages, for_age] =
+            [("messages", "new sessions for their messages"), ("age", "new sessions for their age")]
+                .map(|(reason, title)| self.grid(title, |one| Cell::new(one.share_of(reason))));
+        text.push_str(&side_by_side(&for_messages, &for_age, columns));
         text.push_str(&self.notes());
-        let _ = writeln!(text, "\n{HEADING}Choices that no other beats, the dearest first{HEADING:#}");
-        let _ = writeln!(text, "{}", self.table_of_choices(columns));
+        let _ =
+            writeln!(text, "\n{HEADING}Choices that are not beaten on both, the dearest first{HEADING:#}");
+        self.table_of_choices().lines().for_each(|line| text.push_str(&format!("{}\n", line.trim_end())));
+        text.push('\n');
         text.push_str(&self.violations_found());
         text
     }
@@ -112,9 +96,11 @@ impl Comparison {
             notes.push_str("*  Matrix's defaults.\n");
         }
         notes.push_str(
-            "Readable is what was encrypted with one leaked session, from its first index on; the mean is over messages: the\n\
-             session of a message picked at random. A choice is beaten by one with no more key shares, no more readable in\n\
-             the mean and over no longer time, and less of one.\n",
+            "Readable is what was encrypted with one leaked session, from its first index on. The mean is over messages:\n\
+             with the session of a message picked at random. A choice is beaten on messages (m) by one that shares no\n\
+             more keys and lets no more messages be read in the mean, and on time (t) by one that shares no more and\n\
+             lets nobody read over a longer time; it is better in one of the two. Sessions that were not new for their\n\
+             messages or their age were so for departures, removed devices and restarts, or were a room's first.\n",
         );
         let too_long = self.choices.iter().map(|one| one.limits.period_ms);
         if let Some(period_ms) =
@@ -147,7 +133,7 @@ impl Comparison {
     }
 
     fn grid_of_the_beaten(&self) -> Vec<String> {
-        self.grid("beaten by another choice", |one| Cell::new(if one.beaten { "beaten" } else { "–" }))
+        self.grid("beaten on messages m, on time t", |one| Cell::new(one.beaten_on()))
     }
 
     fn grid(&self, title: &str, cell: impl Fn(&Outcome) -> Cell) -> Vec<String> {
@@ -166,7 +152,7 @@ impl Comparison {
             table.add_row(std::iter::once(name).chain(of_period.map(&cell)));
         }
         for column in table.column_iter_mut() {
-            column.set_cell_alignment(CellAlignment::Right);
+            column.set_cell_alignment(CellAlignment::Right).set_padding((1, 0));
         }
         let mut lines = vec![format!("{HEADING}{title}{HEADING:#}")];
         lines.extend(table.lines());
@@ -185,14 +171,13 @@ impl Comparison {
 
     // ---- choices ----
 
-    /// Those that are not beaten, and Matrix's defaults. Choices of which the same came are one row.
-    fn table_of_choices(&self, columns: usize) -> Table {
+    /// Those that are not beaten on both, and Matrix's defaults. Choices of which the same came are one row.
+    fn table_of_choices(&self) -> Table {
         let mut shown: Vec<&Outcome> =
-            self.choices.iter().filter(|one| !one.beaten || one.matrix_default).collect();
+            self.choices.iter().filter(|one| !one.beaten.on_both() || one.matrix_default).collect();
         shown.sort_by(|one, other| other.a_day.key_shares.total_cmp(&one.a_day.key_shares));
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_width(u16::try_from(columns).unwrap_or(u16::MAX));
+        table.load_style(presets::NOTHING);
         table.set_header([
             "messages",
             "period",
@@ -202,7 +187,7 @@ impl Comparison {
             "readable\nmean",
             "readable\nat most",
             "readable\nover",
-            "new sessions, for",
+            "beaten",
         ]);
         while let Some(first) = shown.first().copied() {
             let (same, others) = shown.into_iter().partition(|one| first.came_to_the_same(one));
@@ -211,8 +196,8 @@ impl Comparison {
                 table.add_row(first.row(messages, period));
             }
         }
-        for column in table.column_iter_mut().take(8) {
-            column.set_cell_alignment(CellAlignment::Right);
+        for column in table.column_iter_mut() {
+            column.set_cell_alignment(CellAlignment::Right).set_padding((1, 1));
         }
         table
     }
@@ -281,19 +266,23 @@ impl Outcome {
             figure(self.exposure.mean_messages),
             grouped(self.exposure.most_messages),
             time(self.exposure.longest_ms as f64),
-            self.reasons(),
+            self.beaten_on().to_owned(),
         ]
     }
 
-    /// The reasons for new sessions, the most frequent first, in percent.
-    fn reasons(&self) -> String {
-        let mut reasons: Vec<_> = self.rotations.iter().filter(|(_, count)| **count > 0).collect();
-        reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-        let percent = |count: u64| (count * 100 + self.sessions / 2) / self.sessions.max(1);
-        let reasons = reasons.into_iter().map(|(reason, count)| (reason, percent(*count)));
-        let reasons = reasons.take_while(|(_, percent)| *percent > 0);
-        let reasons: Vec<String> = reasons.map(|(reason, percent)| format!("{reason} {percent} %")).collect();
-        reasons.join(", ")
+    fn beaten_on(&self) -> &'static str {
+        match (self.beaten.on_messages, self.beaten.on_time) {
+            (false, false) => "–",
+            (true, false) => "m",
+            (false, true) => "t",
+            (true, true) => "m t",
+        }
+    }
+
+    /// How many of a hundred sessions were made for that reason.
+    fn share_of(&self, reason: &str) -> String {
+        let count = self.rotations.get(reason).copied().unwrap_or_default();
+        format!("{} %", (count * 100 + self.sessions / 2) / self.sessions.max(1))
     }
 }
 
@@ -338,9 +327,19 @@ pub(super) fn figure(value: f64) -> String {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds")]
-fn time(ms: f64) -> String {
-    rough_duration(ms as u64)
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts")]
+fn count(value: f64) -> String {
+    grouped(value as u64)
+}
+
+/// A length of time in three digits or more: `24.0 h`, `6.63 d`.
+pub(super) fn time(ms: f64) -> String {
+    const UNITS: [(f64, &str); 4] =
+        [(86_400_000.0, "d"), (3_600_000.0, "h"), (60_000.0, "min"), (1_000.0, "s")];
+    match UNITS.into_iter().find(|(unit_ms, _)| ms >= *unit_ms) {
+        Some((unit_ms, unit)) => format!("{} {unit}", figure(ms / unit_ms)),
+        None => format!("{ms:.0} ms"),
+    }
 }
 
 /// Two grids beside each other if they fit into so many columns, else one below the other.
@@ -366,13 +365,21 @@ fn side_by_side(left: &[String], right: &[String], columns: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Scale, figure, side_by_side};
+    use super::{Scale, figure, side_by_side, time};
 
     #[test]
     fn a_figure_has_three_digits_or_more() {
         assert_eq!(
             [0.0, 0.25, 3.141, 27.18, 99.96, 1_234.5].map(figure),
             ["0", "0.25", "3.14", "27.2", "100.0", "1,235"]
+        );
+    }
+
+    #[test]
+    fn a_time_is_in_the_unit_that_it_is_at_least_one_of() {
+        assert_eq!(
+            [0.0, 59_999.0, 86_399_000.0, 604_800_000.0].map(time),
+            ["0 ms", "60.0 s", "24.0 h", "7.00 d"]
         );
     }
 
