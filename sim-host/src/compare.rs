@@ -169,7 +169,6 @@ pub struct Cost<T> {
 }
 
 impl Cost<u64> {
-    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
     fn a_day(&self, simulated_ms: u64) -> Cost<f64> {
         let days = simulated_ms as f64 / DAY_MS as f64;
         let a_day = |count: u64| count as f64 / days;
@@ -250,7 +249,6 @@ impl Outcome {
     }
 
     /// The longest time, in milliseconds.
-    #[expect(clippy::cast_precision_loss, reason = "to be compared to a hundredth, and drawn")]
     fn time_exposed(&self) -> f64 {
         self.exposure.longest_ms as f64
     }

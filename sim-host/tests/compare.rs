@@ -143,7 +143,11 @@ fn one_message_a_session_exposes_one_message_for_no_time() {
 
 #[test]
 fn a_choice_is_beaten_by_one_that_is_no_worse() {
-    let comparison = compared(LIVELY, &grid(&[1, 5, 20, 80], &[HOUR_MS, DAY_MS]), Crypto::None, 2);
+    // In an hour the one room has few messages and the other many, so 10 a session cost less and expose less.
+    let busy = LIVELY[LIVELY.find("[[room]]").unwrap()..].replace("lively", "busy").replace("25m", "5m");
+    let grid = grid(&[1, 10, 20, 80], &[HOUR_MS, DAY_MS]);
+    let comparison = compared(&format!("{LIVELY}{busy}"), &grid, Crypto::None, 2);
+    assert!(of(&comparison, 80, HOUR_MS).beaten.on_messages);
     let is_beaten = |one: &Outcome, exposed: fn(&Outcome) -> f64| {
         comparison.choices.iter().any(|other| {
             let (mine, others) =

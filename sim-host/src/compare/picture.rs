@@ -197,7 +197,6 @@ impl Side {
 }
 
 /// At least a second: a session of one message takes no time.
-#[expect(clippy::cast_precision_loss, reason = "a place in a picture")]
 fn drawn_time(one: &Outcome) -> f64 {
     one.time_exposed().max(SECOND_MS as f64)
 }
@@ -274,7 +273,6 @@ fn label_at(plot: &Plot<'_>, at: (f64, f64), (by, side): Label, text: &str, colo
 
 const DECADES: [f64; 13] = [1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 
-#[expect(clippy::cast_precision_loss, reason = "far fewer than 52 bits")]
 const TIMES: [f64; 9] = [
     SECOND_MS as f64,
     MINUTE_MS as f64,

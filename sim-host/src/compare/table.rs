@@ -39,7 +39,6 @@ const fn exposure(title: &'static str, of: fn(&Outcome) -> f64, shown: fn(f64) -
     Measure { title, of, shown, heat: &ORANGE }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "figures for people")]
 const MEASURES: [[Measure; 2]; 3] = [
     [
         cost("key shares a day", |one| one.a_day.key_shares),
@@ -152,7 +151,8 @@ impl Comparison {
             table.add_row(std::iter::once(name).chain(of_period.map(&cell)));
         }
         for column in table.column_iter_mut() {
-            column.set_cell_alignment(CellAlignment::Right).set_padding((1, 0));
+            column.set_cell_alignment(CellAlignment::Right);
+            column.set_padding((1, 0));
         }
         let mut lines = vec![format!("{HEADING}{title}{HEADING:#}")];
         lines.extend(table.lines());
@@ -197,7 +197,7 @@ impl Comparison {
             }
         }
         for column in table.column_iter_mut() {
-            column.set_cell_alignment(CellAlignment::Right).set_padding((1, 1));
+            column.set_cell_alignment(CellAlignment::Right);
         }
         table
     }
@@ -255,7 +255,6 @@ impl Outcome {
         (self.total, self.exposure, &self.rotations) == (other.total, other.exposure, &other.rotations)
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
     fn row(&self, messages: String, period: String) -> [String; 9] {
         [
             messages,

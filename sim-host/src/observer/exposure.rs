@@ -42,7 +42,6 @@ impl Exposure {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a mean needs no more than 52 bits")]
 fn mean(sum: u64, of: u64) -> f64 {
     if of == 0 { 0.0 } else { sum as f64 / of as f64 }
 }
