@@ -18,6 +18,7 @@ const SIZE: (u32, u32) = (1_000, 560);
 const LEFT: std::ops::Range<i32> = 80..500;
 const RIGHT: std::ops::Range<i32> = 545..925;
 /// From the bottom to the top.
+#[expect(clippy::reversed_empty_ranges, reason = "pixels are counted from the top")]
 const HEIGHT: std::ops::Range<i32> = 440..105;
 
 const PAPER: RGBColor = RGBColor(255, 255, 255);
