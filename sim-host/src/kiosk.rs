@@ -345,6 +345,16 @@ impl<P: Parts> Kiosk<P> {
         Some(event)
     }
 
+    /// Whether the session of `request` is still there to be shared.
+    #[must_use]
+    pub fn has_room_key<K: Keeping<P::Session>>(
+        device: &KioskDevice<'_, P::Session, K>,
+        request: &ShareRequest,
+    ) -> bool {
+        let mut content = Zeroizing::new([0; 1_024]);
+        device.room_key(request, content.as_mut_slice()).is_ok()
+    }
+
     /// The ID of the session of `request`, as its room key has it; `None` if it was replaced.
     pub fn session_id<K: Keeping<P::Session>>(
         &self,

@@ -2,12 +2,13 @@
 //!
 //! A [`scenario`] says what happens; the [`simulation`] makes it happen to a [`kiosk`] that is built on the core, whose
 //! [`power`] goes off now and then, and to [receiving devices](receiver) that decrypt whatever it sends; an [`observer`]
-//! that shares no code with the core judges the bytes; a [`report`] says what came of it, and a [`sweep`] what came of many
-//! seeds.
+//! that shares no code with the core judges the bytes; a [`report`] says what came of it, a [`sweep`] what came of many
+//! seeds, and [`compare`] what came of each of many choices of limits.
 
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod compare;
 pub mod explain;
 pub mod file_store;
 pub mod kiosk;

@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use pawl_sim_host::report::Report;
 use pawl_sim_host::scenario::{self, Crypto, Scenario};
 use pawl_sim_host::simulation::{self, Plan};
-use pawl_sim_host::{explain, powercut, sweep, trace};
+use pawl_sim_host::{compare, explain, powercut, sweep, trace};
 
 /// Runs a Matrix kiosk through simulated weeks in seconds, with real Olm and Megolm sessions.
 ///
@@ -37,6 +37,7 @@ Examples:
   pawl-sim run small-table              a scenario, with a summary; without a name, the default
   pawl-sim scenarios                    what scenarios there are
   pawl-sim sweep drawn --seeds 20       a life full of corner cases, another for each seed
+  pawl-sim compare small-table --messages 10,100 --periods 1h,7d   what a choice of limits costs
   echo '{}' | pawl-sim explain          what a device makes of an m.room.encryption event
   pawl-sim powercut --cuts-every 200 --second-cuts-every 0
 
@@ -67,6 +68,8 @@ enum Command {
     Sweep(sweep::command::Arguments),
     /// Adds reports of sweeps up to one.
     Merge(sweep::merge::Arguments),
+    /// Says what a device's limits cost and buy: runs a scenario with each of many choices of them.
+    Compare(compare::command::Arguments),
     /// Lists the built-in scenarios, or prints one.
     Scenarios(scenario::command::Arguments),
     /// Says how a device would take the content of an `m.room.encryption` event, and why.
@@ -121,6 +124,7 @@ fn main() -> ExitCode {
         Some(Command::Run(arguments)) => run(&arguments),
         Some(Command::Sweep(arguments)) => sweep::command::run(&arguments),
         Some(Command::Merge(arguments)) => sweep::merge::run(&arguments),
+        Some(Command::Compare(arguments)) => compare::command::run(&arguments),
         Some(Command::Scenarios(arguments)) => scenario::command::run(&arguments),
         Some(Command::Explain(arguments)) => explain::command::run(&arguments),
         Some(Command::Trace(arguments)) => trace::command::run(&arguments),

@@ -17,6 +17,7 @@
 
 mod checks;
 mod clock;
+mod exposure;
 mod message;
 mod room;
 mod settings;
@@ -28,6 +29,7 @@ mod violation;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 
+pub use self::exposure::Exposure;
 pub use self::message::PlainEvent;
 pub use self::settings::{Limits, Settings};
 pub use self::summary::RoomSummary;
@@ -363,6 +365,11 @@ impl Observer {
         self.counter.unseen_ms()
     }
 
+    /// What whoever has one session's key can read.
+    pub fn exposure(&self) -> Exposure {
+        self.rooms.iter().map(|room| room.exposure).sum()
+    }
+
     /// Each room that anything was reported of, in the order they came up.
     pub fn rooms(&self) -> impl Iterator<Item = RoomSummary<'_>> {
         self.rooms.iter().map(Room::summary)
@@ -400,6 +407,7 @@ impl Observer {
             restarts_at_birth: self.restarts,
             rotation_events: here.rotation_events,
             messages: 0,
+            first_message_ms: at_ms,
             last_index: None,
             restarts: self.restarts,
             shared: false,
@@ -436,13 +444,18 @@ impl Observer {
             self.indices_skipped += u64::from(between);
         }
         session.messages += 1;
+        if session.messages == 1 {
+            session.first_message_ms = at_ms;
+        }
         session.last_index = session.last_index.max(Some(index));
         let (messages, age_ms) = (session.messages, session.age_ms(at_ms));
+        let covered_ms = at_ms.saturating_sub(session.first_message_ms);
 
         let room = &mut self.rooms[room.place()];
         room.sessions += u64::from(messages == 1);
         room.most_messages_in_a_session = room.most_messages_in_a_session.max(messages);
         room.greatest_session_age_ms = room.greatest_session_age_ms.max(age_ms);
+        room.exposure.one_more(messages, covered_ms);
     }
 
     #[cold]

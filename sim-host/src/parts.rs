@@ -91,6 +91,8 @@ macro_rules! sound_but_for_sessions {
     };
 }
 
+pub(crate) use sound_but_for_sessions;
+
 /// Parts that work, with vodozemac's sessions.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SoundParts;

@@ -214,7 +214,11 @@ impl Report {
             grouped(self.failed_key_shares),
         )?;
         if !self.receives() {
-            writeln!(f, "; nothing was encrypted, and nobody received.")?;
+            let to_device = grouped(self.to_device_messages);
+            writeln!(
+                f,
+                " in what would be {to_device} Olm messages; nothing was encrypted, and nobody received."
+            )?;
             return writeln!(f, "{} ratchet indices were reused.", grouped(self.index_reuses));
         }
         writeln!(f, " in {} Olm messages.", grouped(self.to_device_messages))?;

@@ -16,6 +16,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 pub use self::source::Source;
+pub(crate) use self::when::parse_ms;
 pub use self::when::{Ms, OneOrMore, Range, Repeated, When};
 
 /// A second of virtual time, in milliseconds.

@@ -2,8 +2,8 @@
 //!
 //! The kiosk is told of what happens and sends what it has to send; what it emits reaches every receiving device of
 //! the room at once, and the [observer](crate::observer) sees all of it. Sharing a room key takes a while and now and
-//! then fails; messages wait for it in the order in which they came. [Without cryptography](Crypto::None) there are no
-//! receiving devices; the core decides all the same, and the observer sees all the same.
+//! then fails; messages wait for it in the order in which they came. [Without cryptography](Crypto::None) the receiving
+//! devices are only counted; the core decides all the same, and the observer sees all the same.
 //!
 //! Now and then the kiosk [restarts](crate::scenario::OutageKind). While it is off it makes no messages, and the homeserver
 //! keeps what happens; a share that was under way is lost; messages that wait are in a queue of the application's that
@@ -20,6 +20,7 @@ mod queue;
 mod sync;
 mod traffic;
 mod wear;
+mod weigh;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
@@ -45,6 +46,7 @@ use self::queue::Queue;
 use self::sync::{Delivery, Sync};
 use self::traffic::{Stream, Waiting};
 pub use self::wear::run_and_measure_wear;
+pub use self::weigh::{Weighed, run_and_weigh};
 
 /// Receiving devices keep this many sessions a room, the newest.
 const SESSIONS_KEPT: usize = 4;
@@ -197,9 +199,10 @@ struct Room<'s> {
     /// The content of its latest `m.room.encryption` event, and the value of its latest `m.room.history_visibility`.
     encryption: Option<&'s str>,
     history_visibility: Option<&'s str>,
+    /// The receiving devices that are in the room, by the order in which they came; whoever has been there longest goes first.
+    devices: Range<usize>,
+    /// The same devices, where somebody receives.
     receivers: Vec<Receiver>,
-    /// Devices that were ever in the room; each gets a name of its own.
-    receivers_made: usize,
     counts: Counts,
 }
 
@@ -209,8 +212,8 @@ struct Sharing {
     /// No two shares have the same.
     number: u64,
     succeeds: bool,
-    /// The devices that get it when the share ends.
-    waiting: Vec<String>,
+    /// The devices that it is for, of which every other one gets it when the share ends.
+    devices: Range<usize>,
 }
 
 /// What the kiosk did in one room.
@@ -245,7 +248,7 @@ struct World<'s, P: Parts> {
     queue: Queue<Due>,
     kiosk: Kiosk<P>,
     rooms: Vec<Room<'s>>,
-    /// Whether there is anybody in the rooms.
+    /// Whether the devices in the rooms receive anything.
     with_receivers: bool,
     sync: Sync<'s>,
     shares: u64,
@@ -312,12 +315,12 @@ impl<'s, P: Parts> World<'s, P> {
                 plan,
                 encryption: None,
                 history_visibility: None,
+                devices: 0..0,
                 receivers: Vec::new(),
-                receivers_made: 0,
                 counts: Counts::default(),
             });
             for _ in 0..plan.devices {
-                world.add_receiver(place);
+                world.device_joins(place);
             }
             world.schedule_happenings(place);
             world.schedule_traffic(place, number);
@@ -488,17 +491,26 @@ impl<'s, P: Parts> World<'s, P> {
 
     // ---- who is in the rooms ----
 
-    fn add_receiver(&mut self, room: usize) {
+    fn device_joins(&mut self, room: usize) {
+        let here = &mut self.rooms[room];
+        here.devices.end += 1;
         if !self.with_receivers {
             return;
         }
-        let here = &mut self.rooms[room];
-        here.receivers_made += 1;
-        let number = here.receivers_made;
+        let number = here.devices.end;
         let user_id = format!("@user-{room}-{number}:example.org");
         let mut receiver = Receiver::new(Identity::new(user_id, format!("DEVICE-{room}-{number}")));
         self.kiosk.meet(&mut receiver);
         here.receivers.push(receiver);
+    }
+
+    /// The device that has been there longest is gone.
+    fn device_goes(&mut self, room: usize) {
+        let here = &mut self.rooms[room];
+        if here.devices.next().is_some() && self.with_receivers {
+            let gone = here.receivers.remove(0);
+            self.kiosk.part(&gone);
+        }
     }
 }
 

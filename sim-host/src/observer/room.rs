@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::exposure::Exposure;
 use super::settings::Settings;
 use super::summary::RoomSummary;
 
@@ -39,6 +40,8 @@ pub(super) struct Session {
     /// How many events that end sessions its room had had by then.
     pub(super) rotation_events: u64,
     pub(super) messages: u64,
+    /// When it carried the first of them, in ms.
+    pub(super) first_message_ms: u64,
     /// Indices only ever rise, so the greatest one tells of a reuse.
     pub(super) last_index: Option<u32>,
     /// How many restarts there had been at its last message.
@@ -71,6 +74,7 @@ pub(super) struct Room {
     pub(super) sessions: u64,
     pub(super) most_messages_in_a_session: u64,
     pub(super) greatest_session_age_ms: u64,
+    pub(super) exposure: Exposure,
     /// When the last event that ends sessions was, in ms, and what it was.
     pub(super) last_rotation_event: Option<(u64, &'static str)>,
     /// The one before that.
@@ -94,6 +98,7 @@ impl Room {
             sessions: 0,
             most_messages_in_a_session: 0,
             greatest_session_age_ms: 0,
+            exposure: Exposure::default(),
             last_rotation_event: None,
             rotation_event_before: None,
             earlier: VecDeque::new(),

@@ -3,8 +3,9 @@
 use super::Scenario;
 
 /// Their names and texts, the default first.
-const BUILT_IN: [(&str, &str); 10] = [
+const BUILT_IN: [(&str, &str); 11] = [
     ("kiosk-month", include_str!("../../scenarios/kiosk-month.toml")),
+    ("three-rooms", include_str!("../../scenarios/three-rooms.toml")),
     ("sensor-year", include_str!("../../scenarios/sensor-year.toml")),
     ("public-room", include_str!("../../scenarios/public-room.toml")),
     ("burst-flood", include_str!("../../scenarios/burst-flood.toml")),

@@ -34,7 +34,8 @@ impl<'de> Deserialize<'de> for Ms {
 /// The longest time that a scenario may name: a thousand years, so that no sum of a few overflows.
 const LONGEST_MS: u64 = 365_250 * super::DAY_MS;
 
-fn parse_ms(text: &str) -> Result<Ms, String> {
+/// A length of time, as it is written.
+pub(crate) fn parse_ms(text: &str) -> Result<Ms, String> {
     let like = "write it such as \"1d 9h 30m\", \"90s\" or \"200ms\"";
     let duration = humantime::parse_duration(text)
         .map_err(|error| format!("`{text}` is no length of time ({error}); {like}"))?;

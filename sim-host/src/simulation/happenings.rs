@@ -108,7 +108,7 @@ impl<'s, P: Parts> World<'s, P> {
         let id = self.rooms[room].id.as_str();
         let why = match happening {
             Happening::Encryption(content) => return self.observer.encryption_event(id, content.as_bytes()),
-            Happening::Join => return self.add_receiver(room),
+            Happening::Join => return self.device_joins(room),
             Happening::Leave => "somebody left",
             Happening::DeviceRemoved => "a device was removed",
             Happening::HistoryVisibility(value) => {
@@ -117,10 +117,8 @@ impl<'s, P: Parts> World<'s, P> {
             Happening::RequestRotation => "the owner asked for it",
         };
         self.observer.must_rotate(self.now_ms, id, why);
-        let receivers = &mut self.rooms[room].receivers;
-        if matches!(happening, Happening::Leave | Happening::DeviceRemoved) && !receivers.is_empty() {
-            let gone = receivers.remove(0);
-            self.kiosk.part(&gone);
+        if matches!(happening, Happening::Leave | Happening::DeviceRemoved) {
+            self.device_goes(room);
         }
     }
 

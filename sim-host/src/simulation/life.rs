@@ -8,7 +8,7 @@ use rand::RngExt;
 use super::sync::Delivery;
 use super::traffic::Waiting;
 use super::{CUT_WORDS, Happening, Outage, SESSIONS_KEPT, Sharing, Task, World};
-use crate::kiosk::{Attempt, PowerFailed};
+use crate::kiosk::{Attempt, Kiosk, PowerFailed};
 use crate::observer::PlainEvent;
 use crate::parts::Parts;
 use crate::power::{Keeping, KioskDevice, Memory};
@@ -230,29 +230,21 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
         } else {
             plan.share_timeout
         };
-        let mut waiting = Vec::new();
+        let devices = self.world.rooms[room].devices.clone();
         if succeeds {
-            for number in 0..self.world.rooms[room].receivers.len() {
-                if number % 2 == 0 {
-                    self.send_room_key(room, number, &request);
-                } else {
-                    waiting.push(self.world.rooms[room].receivers[number].keys().device_id.clone());
-                }
-            }
+            self.send_room_keys(room, devices.clone().step_by(2), &request);
         }
-        self.world.begin_share(room, takes_ms, |number| Sharing { request, number, succeeds, waiting });
+        self.world.begin_share(room, takes_ms, |number| Sharing { request, number, succeeds, devices });
     }
 
     fn share_ends(&mut self, room: usize, number: u64) -> Result<(), PowerFailed> {
-        let Some(Sharing { request, succeeds, waiting, .. }) = self.world.end_share(room, number) else {
+        let Some(Sharing { request, succeeds, devices, .. }) = self.world.end_share(room, number) else {
             return Ok(()); // it was lost with the power
         };
         if succeeds {
-            for number in 0..self.world.rooms[room].receivers.len() {
-                if waiting.contains(&self.world.rooms[room].receivers[number].keys().device_id) {
-                    self.send_room_key(room, number, &request);
-                }
-            }
+            let still_there = self.world.rooms[room].devices.clone();
+            let waited = devices.skip(1).step_by(2).filter(|device| still_there.contains(device));
+            self.send_room_keys(room, waited, &request);
             self.world.rooms[room].counts.key_shares += 1;
             self.key_is_received(room, &request);
             self.world.kiosk.shared::<K>(&mut self.device, &request)?;
@@ -269,6 +261,17 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
             && let Some(session_id) = kiosk.session_id::<K>(&self.device, request)
         {
             observer.room_key_received(*now_ms, rooms[room].id.as_str(), &session_id);
+        }
+    }
+
+    /// The room key goes out to these devices of a room, unless its session was replaced. Where nobody receives, it is only
+    /// counted.
+    fn send_room_keys(&mut self, room: usize, devices: impl Iterator<Item = usize>, request: &ShareRequest) {
+        if self.world.with_receivers {
+            let gone = self.world.rooms[room].devices.start;
+            devices.for_each(|device| self.send_room_key(room, device - gone, request));
+        } else if Kiosk::<P>::has_room_key::<K>(&self.device, request) {
+            self.world.rooms[room].counts.to_device_messages += devices.count() as u64;
         }
     }
 
@@ -346,9 +349,9 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
     /// Whoever joined last gets the room key from its current index on (E5).
     fn share_with_newest(&mut self, room: usize) {
         let here = &self.world.rooms[room];
-        let newest = here.receivers.len().checked_sub(1);
-        if let (Some(number), Some(request)) = (newest, self.device.share_current(here.id)) {
-            self.send_room_key(room, number, &request);
+        let newest = here.devices.clone().last();
+        if let (Some(device), Some(request)) = (newest, self.device.share_current(here.id)) {
+            self.send_room_keys(room, std::iter::once(device), &request);
             self.world.rooms[room].counts.key_shares += 1;
         }
     }

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use super::{Plan, World, run, run_with};
 use crate::parts::{Parts, SoundParts};
-use crate::power::Flash;
 use crate::report::{Report, Wear};
 
 /// Runs a plan with sound parts. Beside it the same traffic and the same restarts go through kiosks that store
@@ -38,15 +37,13 @@ pub fn run_and_measure_wear(plan: &Plan<'_>, progress: impl FnMut(u64)) -> Repor
 impl<P: Parts> World<'_, P> {
     /// What was done with the flash for so many encrypted messages.
     pub(super) fn wear(&self, messages: u64) -> Wear {
-        use embedded_storage::nor_flash::NorFlash;
         let per_1000 = |count: u64| (count * 1_000 + messages / 2) / messages.max(1);
-        let worn = self.kiosk.chip().with(|flash| flash.wear().clone());
-        let words_a_page = (Flash::ERASE_SIZE / Flash::WRITE_SIZE) as u64;
+        let (words_written, words_erased) = self.words_worn();
         Wear {
             reserve: self.reserve.get(),
             records_per_1000_messages: per_1000(self.kiosk.chip().records_stored()),
-            words_written_per_1000_messages: per_1000(worn.words_written),
-            words_erased_per_1000_messages: per_1000(worn.pages_erased() * words_a_page),
+            words_written_per_1000_messages: per_1000(words_written),
+            words_erased_per_1000_messages: per_1000(words_erased),
         }
     }
 }
