@@ -1078,15 +1078,15 @@ fn a_session_does_not_come_back_with_a_table_that_shrinks_and_grows() {
     small.outside.memory = core::mem::take(&mut large.outside.memory);
     let _ = small.boot(); // the room moves to the place that is free
     large.outside.memory = small.outside.memory;
-    let (mut device, _) = large.boot();
+    let (mut device, outside) = large.boot();
     device.forget(ROOM).unwrap();
     for id in [OTHER_ROOM, ROOM] {
         encrypt_room(&mut device, id, 100, WEEK_MS); // back to the last place, where its session was
     }
     resync(&mut device);
-    let (mut device, outside) = large.boot();
     let unshared = send_unshared(&mut device, &outside.clock, ROOM);
     assert_eq!(unshared, Sent::WaitingForShare(Some(RotationReason::NoSession)));
     let (mut device, outside) = large.boot();
+    assert_eq!(device.incomplete(), None);
     assert_eq!(send(&mut device, &outside.clock, ROOM), NEW);
 }
