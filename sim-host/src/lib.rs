@@ -2,10 +2,11 @@
 //!
 //! A [`scenario`] says what happens; the [`simulation`] makes it happen to a [`kiosk`] that is built on the core, whose
 //! [`power`] goes off now and then, and to [receiving devices](receiver) that decrypt whatever it sends; an [`observer`]
-//! that shares no code with the core judges the bytes; a [`report`] says what came of it.
+//! that shares no code with the core judges the bytes; a [`report`] says what came of it, and a [`page`] shows it.
 
 #![forbid(unsafe_code)]
 
+pub mod chronicle;
 pub mod clock;
 pub mod explain;
 pub mod file_store;
@@ -14,6 +15,7 @@ pub mod lossy_directory;
 pub mod nor_flash;
 pub mod observer;
 pub mod olm;
+pub mod page;
 pub mod parts;
 pub mod power;
 pub mod powercut;

@@ -17,6 +17,7 @@
 
 mod checks;
 mod clock;
+mod limit_use;
 mod message;
 mod room;
 mod settings;
@@ -28,12 +29,14 @@ mod violation;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 
+pub use self::limit_use::{LimitUse, Used};
 pub use self::message::PlainEvent;
 pub use self::settings::{Limits, Settings};
-pub use self::summary::RoomSummary;
+pub use self::summary::{RoomSummary, SessionSummary};
 pub use self::violation::{Violation, ViolationKind};
 
 use self::clock::{CounterWatch, Reading};
+use self::limit_use::LimitUseSoFar;
 use self::message::MegolmContent;
 use self::room::{Room, Session, SessionId};
 
@@ -60,6 +63,7 @@ pub struct Observer {
     restarts: u64,
     sessions_resumed: u64,
     indices_skipped: u64,
+    limit_use: LimitUseSoFar,
     violations: Vec<Violation>,
     counts: BTreeMap<ViolationKind, u64>,
 }
@@ -90,6 +94,7 @@ impl Observer {
             restarts: 0,
             sessions_resumed: 0,
             indices_skipped: 0,
+            limit_use: LimitUseSoFar::default(),
             violations: Vec::new(),
             counts: BTreeMap::new(),
         }
@@ -129,7 +134,11 @@ impl Observer {
         room.encrypted = true; // S1
         if let Some(new) = usable {
             // S2, S3; without usable content S4 leaves everything as it is.
-            room.settings = Some(room.settings.map_or(new, |current| current.tightened(new)));
+            let before = room.settings;
+            room.settings = Some(before.map_or(new, |current| current.tightened(new)));
+            if let Some(before) = before.filter(|_| before != room.settings) {
+                room.sessions_kept().for_each(|session| self.limit_use.limits_change(session, before));
+            }
         }
     }
 
@@ -354,6 +363,21 @@ impl Observer {
         self.counter.unseen_ms()
     }
 
+    /// How much of their limits all sessions used that carried a message.
+    pub fn limit_use(&self) -> LimitUse {
+        let kept = self.rooms.iter().flat_map(|room| {
+            let settings = room.settings;
+            room.sessions_kept().map(move |session| (session, settings))
+        });
+        self.limit_use.with_kept(kept)
+    }
+
+    /// The session that was last heard of in a room.
+    pub fn latest_session(&self, room: &str) -> Option<SessionSummary> {
+        let number = self.room_numbers.get(room)?;
+        self.rooms[number.place()].latest.as_ref().map(Session::summary)
+    }
+
     /// Each room that anything was reported of, in the order they came up.
     pub fn rooms(&self) -> impl Iterator<Item = RoomSummary<'_>> {
         self.rooms.iter().map(Room::summary)
@@ -391,6 +415,7 @@ impl Observer {
             restarts_at_birth: self.restarts,
             rotation_events: here.rotation_events,
             messages: 0,
+            last_ms: at_ms,
             last_index: None,
             restarts: self.restarts,
             shared: false,
@@ -398,7 +423,8 @@ impl Observer {
         let forgotten = here.add(session);
         self.session_rooms.insert(id, room);
         if let Some(forgotten) = forgotten {
-            self.session_rooms.remove(&forgotten);
+            self.session_rooms.remove(&forgotten.id);
+            self.limit_use.ended(&forgotten, self.rooms[room.place()].settings);
         }
         room
     }
@@ -427,6 +453,7 @@ impl Observer {
             self.indices_skipped += u64::from(between);
         }
         session.messages += 1;
+        session.last_ms = at_ms;
         session.last_index = session.last_index.max(Some(index));
         let (messages, age_ms) = (session.messages, session.age_ms(at_ms));
 
