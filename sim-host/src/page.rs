@@ -43,7 +43,8 @@ impl Page<'_> {
     #[must_use]
     pub fn to_html(&self) -> String {
         let Page { scenario, report, command } = *self;
-        let title = format!("{}: {} simulated by pawl-sim", report.scenario, rough_duration(report.simulated_ms));
+        let title =
+            format!("{}: {} simulated by pawl-sim", report.scenario, rough_duration(report.simulated_ms));
         let body = html! {
             header {
                 p.eyebrow { "pawl-sim report" }
@@ -116,7 +117,7 @@ fn figure(id: &str, caption: &str, table: &Markup) -> Markup {
         figure.chart {
             figcaption id={ (id) "-caption" } { (caption) }
             div.drawing id=(id) data-caption={ (id) "-caption" } {}
-            details {
+            details open {
                 summary { "The same as a table" }
                 (table)
             }

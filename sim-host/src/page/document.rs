@@ -35,7 +35,8 @@ impl Document<'_> {
     /// The whole file.
     #[must_use]
     pub fn to_html(&self) -> String {
-        let libraries = LIBRARIES.map(|(code, licence)| format!("/*!\n{}*/\n{code}", licence.replace("*/", "")));
+        let libraries =
+            LIBRARIES.map(|(code, licence)| format!("/*!\n{}*/\n{code}", licence.replace("*/", "")));
         let scripts: Vec<&str> = libraries.iter().map(String::as_str).chain([self.charts]).collect();
         let page = html! {
             (DOCTYPE)
@@ -107,7 +108,11 @@ mod tests {
         assert_eq!(html.matches("<script>").count(), 3, "two libraries, one drawing");
         assert_eq!(html.matches("'sha256-").count(), 3);
         // The SHA-256 of `draw();`, as openssl has it.
-        assert!(html.contains("'sha256-Nrzt+Ak9TKllQ0f6KxPbgRgME4RTzfjVUaOmcylYOV8='"), "{}", policy(&["draw();"]));
+        assert!(
+            html.contains("'sha256-Nrzt+Ak9TKllQ0f6KxPbgRgME4RTzfjVUaOmcylYOV8='"),
+            "{}",
+            policy(&["draw();"])
+        );
         assert!(html.contains("default-src 'none'"));
         assert!(!html.contains("script-src 'unsafe-inline'"));
     }

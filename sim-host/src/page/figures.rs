@@ -23,7 +23,11 @@ pub(super) fn section(report: &Report) -> Markup {
 fn cards(report: &Report) -> Vec<(&'static str, String, String)> {
     let encrypted = report.messages - report.plaintext_messages;
     let mut cards = vec![
-        ("Messages that went out", grouped(report.messages), format!("{} of them encrypted", grouped(encrypted))),
+        (
+            "Messages that went out",
+            grouped(report.messages),
+            format!("{} of them encrypted", grouped(encrypted)),
+        ),
         (
             "As plaintext",
             grouped(report.plaintext_messages),
@@ -44,7 +48,8 @@ fn cards(report: &Report) -> Vec<(&'static str, String, String)> {
     let restarts: u64 = report.restarts.values().sum();
     if restarts > 0 {
         let kinds = report.restarts.iter().filter(|(_, count)| **count > 0);
-        let kinds: Vec<String> = kinds.map(|(kind, count)| format!("{} {}", words(kind), grouped(*count))).collect();
+        let kinds: Vec<String> =
+            kinds.map(|(kind, count)| format!("{} {}", words(kind), grouped(*count))).collect();
         cards.push(("Restarts", grouped(restarts), kinds.join(", ")));
         cards.push((
             "Sessions that went on",

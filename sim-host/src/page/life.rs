@@ -48,7 +48,8 @@ fn left_out(life: &RoomLife) -> Markup {
     }
     let kinds: Vec<String> =
         life.left_out.iter().map(|(kind, count)| format!("{} {kind}", grouped(*count))).collect();
-    let (first, last) = (grouped(life.entries.first().len() as u64), grouped(life.entries.last().count() as u64));
+    let (first, last) =
+        (grouped(life.entries.first().len() as u64), grouped(life.entries.last().count() as u64));
     html! {
         p.note {
             "More happened than is shown here: the first " (first) " entries and the last " (last) " are. The "
@@ -103,7 +104,9 @@ fn in_order<'l>(life: &'l RoomLife, report: &'l Report) -> Vec<Shown<'l>> {
         all.push(Shown::Gap);
     }
     all.extend(life.entries.last().map(Shown::Entry));
-    all.extend(report.violations.iter().filter(|violation| violation.room == life.room).map(Shown::Violation));
+    all.extend(
+        report.violations.iter().filter(|violation| violation.room == life.room).map(Shown::Violation),
+    );
     all.sort_by_key(|shown| shown.at_ms(life));
     all
 }
@@ -112,7 +115,10 @@ fn in_order<'l>(life: &'l RoomLife, report: &'l Report) -> Vec<Shown<'l>> {
 fn lane(what: &What) -> &'static str {
     match what {
         What::Encryption { .. } | What::HistoryVisibility { .. } => "settings",
-        What::Leave { .. } | What::Join { .. } | What::DeviceRemoved { .. } | What::RequestRotation { .. } => "people",
+        What::Leave { .. }
+        | What::Join { .. }
+        | What::DeviceRemoved { .. }
+        | What::RequestRotation { .. } => "people",
         What::Rotation { .. } => "sessions",
         What::ShareBegins
         | What::ShareSucceeds { .. }
@@ -151,7 +157,9 @@ fn mark(what: &What) -> &'static str {
 fn family(what: &What) -> Option<&'static str> {
     match what {
         What::Rotation { reason: name, .. } => Some(reason(name).0.name()),
-        What::Leave { .. } | What::DeviceRemoved { .. } | What::RequestRotation { .. } => Some(Family::Event.name()),
+        What::Leave { .. } | What::DeviceRemoved { .. } | What::RequestRotation { .. } => {
+            Some(Family::Event.name())
+        }
         _ => None,
     }
 }
@@ -229,7 +237,9 @@ pub(super) fn data(report: &Report) -> Value {
             Shown::Entry(Entry { what, .. }) => {
                 json!({ "at": at_ms, "lane": lane(what), "mark": mark(what), "family": family(what) })
             }
-            Shown::Violation(_) => json!({ "at": at_ms, "lane": "violations", "mark": "cross", "family": "violation" }),
+            Shown::Violation(_) => {
+                json!({ "at": at_ms, "lane": "violations", "mark": "cross", "family": "violation" })
+            }
             Shown::Gap => Value::Null,
         }
     };
@@ -242,9 +252,10 @@ pub(super) fn data(report: &Report) -> Value {
             "family": reason(session.reason).0.name(),
         })
     });
-    let limits = life.limits.kept().map(
-        |step| json!({ "at": step.at_ms, "messages": step.settings.map(|settings| settings.messages) }),
-    );
+    let limits = life
+        .limits
+        .kept()
+        .map(|step| json!({ "at": step.at_ms, "messages": step.settings.map(|settings| settings.messages) }));
     json!({
         "lanes": LANES.map(|(name, label)| json!({ "name": name, "label": label })),
         "entries": entries,
@@ -276,5 +287,9 @@ fn gap(life: &RoomLife) -> Value {
     let (Some(before), Some(after)) = (life.entries.first().last(), life.entries.last().next()) else {
         return Value::Null;
     };
-    if life.entries.left_out() == 0 { Value::Null } else { json!({ "from": before.at_ms, "until": after.at_ms }) }
+    if life.entries.left_out() == 0 {
+        Value::Null
+    } else {
+        json!({ "from": before.at_ms, "until": after.at_ms })
+    }
 }

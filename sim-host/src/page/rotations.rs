@@ -4,8 +4,8 @@ use maud::{Markup, html};
 use pawl_core::rotation::RotationReason;
 use serde_json::{Value, json};
 
-use super::wording::{Family, moment, reason};
 use super::figure;
+use super::wording::{Family, moment, reason};
 use crate::report::Report;
 use crate::units::{grouped, rough_duration};
 

@@ -57,7 +57,10 @@ fn by_kind(report: &Report) -> Vec<(String, u64)> {
 }
 
 pub(super) fn kind_of(violation: &Violation) -> String {
-    serde_json::to_value(violation.kind).ok().and_then(|kind| Some(kind.as_str()?.to_owned())).unwrap_or_default()
+    serde_json::to_value(violation.kind)
+        .ok()
+        .and_then(|kind| Some(kind.as_str()?.to_owned()))
+        .unwrap_or_default()
 }
 
 fn in_words(violation: &Violation) -> Markup {

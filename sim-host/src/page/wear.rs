@@ -61,6 +61,8 @@ pub(super) fn data(report: &Report) -> Value {
         let chosen = wear.reserve == report.reserve;
         json!({ "ahead": messages(wear.reserve.into()), "measure": name, "value": value, "text": grouped(value), "chosen": chosen })
     };
-    let bars = MEASURES.iter().flat_map(|(name, measure)| report.wear.iter().map(move |wear| bar(wear, *name, measure(wear))));
+    let bars = MEASURES
+        .iter()
+        .flat_map(|(name, measure)| report.wear.iter().map(move |wear| bar(wear, *name, measure(wear))));
     Value::Array(bars.collect())
 }
