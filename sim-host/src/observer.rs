@@ -60,7 +60,7 @@ pub struct Observer {
     room_numbers: HashMap<Box<str>, RoomNumber>,
     /// The rooms of the sessions that are kept.
     session_rooms: HashMap<SessionId, RoomNumber>,
-    restarts: u64,
+    restarts: u32,
     sessions_resumed: u64,
     indices_skipped: u64,
     limit_use: LimitUseSoFar,

@@ -35,7 +35,7 @@ pub(super) struct Session {
     /// What the device's counter had hidden by then.
     pub(super) hidden_at_birth_ms: i64,
     /// How many restarts there had been by then.
-    pub(super) restarts_at_birth: u64,
+    pub(super) restarts_at_birth: u32,
     /// How many events that end sessions its room had had by then.
     pub(super) rotation_events: u64,
     pub(super) messages: u64,
@@ -44,7 +44,7 @@ pub(super) struct Session {
     /// Indices only ever rise, so the greatest one tells of a reuse.
     pub(super) last_index: Option<u32>,
     /// How many restarts there had been at its last message.
-    pub(super) restarts: u64,
+    pub(super) restarts: u32,
     /// Whether anybody was given its key.
     pub(super) shared: bool,
 }

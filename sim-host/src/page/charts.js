@@ -28,7 +28,7 @@
       y: { domain: [0, 1.75], axis: null },
       fy: { domain: rows.map(({ label }) => label), axis: null, padding: 0 },
       marks: [
-        Plot.text(rows, { fy: "label", text: "label", frameAnchor: "top-left", dy: 7, lineAnchor: "top", fontSize: 13, ariaLabel: "labels" }),
+        Plot.text(rows, { fy: "label", text: "label", frameAnchor: "top-left", dy: 7, lineAnchor: "top", fontSize: 13, className: "labels" }),
         Plot.ruleY(rows, { fy: "label", y: 0, stroke: color("line") }),
         Plot.rectY(bars, {
           fy: "label",
@@ -38,7 +38,7 @@
           insetLeft: 0.5,
           insetRight: 0.5,
           fill: ({ family }) => color(family),
-          ariaLabel: "bars",
+          className: "bars",
         }),
         Plot.tip(bars, Plot.pointerX({
           fy: "label",
@@ -46,6 +46,7 @@
           y: "share",
           title: ({ count }) => grouped(count),
           className: "tip",
+          ariaHidden: "true",
           fontSize: 13,
         })),
       ],
@@ -76,15 +77,16 @@
           y: "count",
           inset: 1,
           fill: ({ over }) => color(over ? "violation" : "limit"),
-          ariaLabel: "bars",
+          className: "bars",
         }),
-        Plot.ruleX([100], { stroke: color("text"), strokeWidth: 2, strokeDasharray: "5 4", ariaLabel: "limit" }),
+        Plot.ruleX([100], { stroke: color("text"), strokeWidth: 2, strokeDasharray: "5 4", className: "limit" }),
         Plot.text([100], { x: (x) => x, text: () => "limit", frameAnchor: "top", dy: -16, lineAnchor: "top", fontWeight: 600, fontSize: 13 }),
         Plot.tip(bars, Plot.pointerX({
           x: ({ from }) => from + 2.5,
           y: "count",
           title: ({ from, until, count, over }) => `${over ? "beyond the limit" : `${from} to ${until} %`}: ${grouped(count)}`,
           className: "tip",
+          ariaHidden: "true",
           fontSize: 13,
         })),
       ],
@@ -97,8 +99,8 @@
   const whenOff = () => data.life.off.map(({ from, until }) => ({ from: time(from), until: time(until) }));
   const whenLeftOut = () => (data.life.gap ? [{ from: time(data.life.gap.from), until: time(data.life.gap.until) }] : []);
   const shades = () => [
-    Plot.rectX(whenOff(), { x1: "from", x2: "until", fill: color("shade"), ariaLabel: "off" }),
-    Plot.rectX(whenLeftOut(), { x1: "from", x2: "until", fill: color("shade"), fillOpacity: 0.6, ariaLabel: "left out" }),
+    Plot.rectX(whenOff(), { x1: "from", x2: "until", fill: color("shade"), className: "off" }),
+    Plot.rectX(whenLeftOut(), { x1: "from", x2: "until", fill: color("shade"), fillOpacity: 0.6, className: "left-out" }),
   ];
 
   // The limit as a line of steps, to the end of the run; broken where nothing is in force.
@@ -135,9 +137,9 @@
           y2: "messages",
           insetRight: sessions.length < width / 4 ? 1 : 0,
           fill: ({ family }) => color(family),
-          ariaLabel: "sessions",
+          className: "sessions",
         }),
-        Plot.line(limitLine(top), { x: "x", y: "y", stroke: color("text"), strokeWidth: 2, strokeDasharray: "5 4", ariaLabel: "limit" }),
+        Plot.line(limitLine(top), { x: "x", y: "y", stroke: color("text"), strokeWidth: 2, strokeDasharray: "5 4", className: "limit" }),
         above.length === 0 ? null : Plot.text([above[0]], {
           text: ({ messages }) => `the limit, ${grouped(messages)}, is above this picture`,
           frameAnchor: "top-right",
@@ -147,6 +149,7 @@
     });
   }
 
+  // Entries whose mark is `none` show as the end of a shaded time.
   const symbols = { full: d3.symbolCircle, open: d3.symbolCircle, cross: d3.symbolTimes };
 
   function lifeLanes(width) {
@@ -159,7 +162,7 @@
       x: "x",
       y: 0,
       symbol: { draw: (context, size) => symbols[wanted].draw(context, size) },
-      ariaLabel: wanted,
+      className: wanted,
       ...style,
     });
     return Plot.plot({
@@ -173,7 +176,7 @@
       fy: { domain: shown.map(({ name }) => name), axis: null, padding: 0 },
       marks: [
         ...shades(),
-        Plot.text(shown, { fy: "name", text: "label", frameAnchor: "top-left", dy: 6, dx: 2, lineAnchor: "top", fontSize: 13, ariaLabel: "labels" }),
+        Plot.text(shown, { fy: "name", text: "label", frameAnchor: "top-left", dy: 6, dx: 2, lineAnchor: "top", fontSize: 13, className: "labels" }),
         Plot.ruleY(shown, { fy: "name", y: 0, stroke: color("line") }),
         of("full", { r: 4, fill: ({ family }) => color(family), stroke: color("page"), strokeWidth: 0.75 }),
         of("open", { r: 4, fill: color("page"), stroke: ({ family }) => color(family), strokeWidth: 1.75 }),
@@ -187,10 +190,10 @@
   function wear(width) {
     return Plot.plot({
       width,
-      height: data.wear.length * 30 + 3 * 30,
+      height: data.wear.length * 30 + 3 * 30 + 24,
       marginLeft: narrow(width) ? 92 : 120,
       marginRight: 76,
-      marginTop: 4,
+      marginTop: 28,
       marginBottom: 4,
       x: { domain: [0, 1], axis: null },
       y: { label: null, tickSize: 0, domain: [...new Set(data.wear.map(({ ahead }) => ahead))], padding: 0.25 },
@@ -204,7 +207,7 @@
           y: "ahead",
           x: ({ measure, value }) => value / Math.max(1, ...data.wear.filter((other) => other.measure === measure).map((other) => other.value)),
           fill: ({ chosen }) => color(chosen ? "limit" : "fresh"),
-          ariaLabel: "bars",
+          className: "bars",
         }),
         Plot.text(data.wear, {
           fy: "measure",
@@ -230,6 +233,9 @@
     wear,
   };
   const drawn = new Map();
+  const list = document.getElementById("entries");
+  const items = list ? [...list.children] : [];
+  let chosen = -1;
 
   function draw(place) {
     const width = Math.floor(place.clientWidth);
@@ -239,6 +245,8 @@
     plot.style.background = "none";
     plot.setAttribute("role", "img");
     plot.setAttribute("aria-labelledby", place.dataset.caption);
+    // It is one picture, whose parts have no names of their own; the tables and the list have what is in it.
+    for (const part of plot.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
     place.replaceChildren(plot);
     drawn.set(place.id, { width, plot });
     mark();
@@ -256,10 +264,6 @@
   }
 
   // ---- list and picture of a life ----
-
-  const list = document.getElementById("entries");
-  const items = list ? [...list.children] : [];
-  let chosen = -1;
 
   // A line through both pictures where the chosen entry is.
   function mark() {

@@ -74,8 +74,15 @@ fn shares(report: &Report) -> String {
 
 /// One row a room. The roles are said, since a phone's layout would take them from the elements.
 fn rooms(report: &Report) -> Markup {
-    const COLUMNS: [&str; 6] =
-        ["in force", "messages", "sessions", "reasons to rotate", "oldest session", "most messages in one"];
+    /// What they are called, and whether they are of numbers.
+    const COLUMNS: [(&str, bool); 6] = [
+        ("in force", false),
+        ("messages", true),
+        ("sessions", true),
+        ("reasons to rotate", false),
+        ("oldest session", true),
+        ("most messages in one", true),
+    ];
     html! {
         table.rooms role="table" {
             caption {
@@ -85,7 +92,9 @@ fn rooms(report: &Report) -> Markup {
             thead role="rowgroup" {
                 tr role="row" {
                     th role="columnheader" scope="col" { "room" }
-                    @for column in COLUMNS { th role="columnheader" scope="col" { (column) } }
+                    @for (column, number) in COLUMNS {
+                        th role="columnheader" scope="col" .number[number] { (column) }
+                    }
                 }
             }
             tbody role="rowgroup" {
@@ -95,7 +104,7 @@ fn rooms(report: &Report) -> Markup {
                             code { (room.room) } @if room.rooms > 1 { " × " (grouped(room.rooms as u64)) }
                             span.quiet { (room.about) }
                         }
-                        @for (column, (value, number)) in COLUMNS.iter().zip(cells(room)) {
+                        @for ((column, number), value) in COLUMNS.iter().zip(cells(room)) {
                             td role="cell" data-label=(column) .number[number] { (value) }
                         }
                     }
@@ -105,7 +114,7 @@ fn rooms(report: &Report) -> Markup {
     }
 }
 
-fn cells(room: &RoomReport) -> [(String, bool); 6] {
+fn cells(room: &RoomReport) -> [String; 6] {
     let in_force = match (room.settings, room.block_reason) {
         (Some(settings), _) => {
             format!("{}, {}", messages(settings.messages), rough_duration(settings.period_ms))
@@ -125,11 +134,11 @@ fn cells(room: &RoomReport) -> [(String, bool); 6] {
     let reasons = if reasons.is_empty() { "–".to_owned() } else { reasons.join(", ") };
     let of_sessions = |value: String| if room.sessions == 0 { "–".to_owned() } else { value };
     [
-        (in_force, false),
-        (sent, true),
-        (grouped(room.sessions), true),
-        (reasons, false),
-        (of_sessions(rough_duration(room.max_session_age_ms)), true),
-        (of_sessions(grouped(room.max_messages_per_session)), true),
+        in_force,
+        sent,
+        grouped(room.sessions),
+        reasons,
+        of_sessions(rough_duration(room.max_session_age_ms)),
+        of_sessions(grouped(room.max_messages_per_session)),
     ]
 }

@@ -19,8 +19,9 @@ pub(super) fn section(report: &Report, command: &str) -> Markup {
         section.life aria-labelledby="life-heading" {
             h2 id="life-heading" { "The life of " code { (life.room) } }
             p {
-                "The upper picture has a block for each session: as wide as it was in use, as high as the messages it carried; the "
-                "line is the limit in force. Below it, in lanes, is what happened and what the kiosk did. "
+                "The upper picture has a block for each session: as wide as it was in use, as high as the messages it carried, in the "
+                "colour of why it was made. The dashed line is the limit in force; a session that was replaced for its limit and is "
+                "lower had lost indices to a power cut. Below, in lanes, is what happened and what the kiosk did. "
                 "Each of these stands in the list as well: "
                 span.scripted { "choose one there (Tab, then the arrow keys, Home, End) or in the picture, and the other shows it. " }
                 "Another room's life: " code { (command) " --html-room ID" }
@@ -137,11 +138,11 @@ const LANES: [(&str, &str); 7] = [
     ("sessions", "new sessions, by reason"),
     ("shares", "room keys: ● shared, ○ begun again, ✕ failed or lost"),
     ("unencrypted", "plaintext ○ and messages that did not go out ✕"),
-    ("device", "the kiosk: ✕ off or asleep, ● on"),
+    ("device", "the kiosk: ✕ went off or fell asleep, shaded until it is back"),
     ("violations", "violations"),
 ];
 
-/// How a mark is drawn: `full`, `open` or `cross`.
+/// How a mark is drawn: `full`, `open`, `cross`, or not at all.
 fn mark(what: &What) -> &'static str {
     match what {
         What::ShareBegins | What::Plaintext { .. } => "open",
@@ -150,6 +151,7 @@ fn mark(what: &What) -> &'static str {
         | What::NotSent { .. }
         | What::Off { .. }
         | What::Asleep => "cross",
+        What::On | What::Awake { .. } => "none",
         _ => "full",
     }
 }
@@ -186,7 +188,7 @@ fn in_words(what: &What) -> Markup {
                     @let (family, label, why) = reason(name);
                     strong { "New session" } ": " span.{ "reason family-" (family.name()) } { (label) } ", for " (why) ". "
                     @if let Some(before) = before {
-                        "It had carried " (messages(before.messages)) " in " (rough_duration(before.age_ms)) ". "
+                        "The one before carried " (messages(before.messages)) " in " (rough_duration(before.age_ms)) ". "
                     }
                     "Its key is being shared."
                 }
