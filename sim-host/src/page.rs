@@ -21,7 +21,7 @@ use serde_json::json;
 
 use self::document::Document;
 use crate::report::Report;
-use crate::scenario::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Scenario};
+use crate::scenario::{Crypto, DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Scenario};
 use crate::units::{grouped, rough_duration};
 
 /// What draws the charts of this page.
@@ -84,7 +84,9 @@ impl Page<'_> {
 fn run_in_words(report: &Report) -> String {
     let rooms = if report.rooms == 1 { "room" } else { "rooms" };
     let depth = match report.crypto {
-        "vodozemac" => "every message really encrypted, and decrypted by every receiving device",
+        name if name == Crypto::Vodozemac.name() => {
+            "every message really encrypted, and decrypted by every receiving device"
+        }
         _ => "decisions only: nothing was encrypted, and nobody received",
     };
     let simulated = rough_duration(report.simulated_ms);

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::wording::words;
 use crate::report::{Report, RoomReport};
+use crate::scenario::Crypto;
 use crate::units::{grouped, messages, rough_duration};
 
 pub(super) fn section(report: &Report) -> Markup {
@@ -36,7 +37,7 @@ fn cards(report: &Report) -> Vec<(&'static str, String, String)> {
         ("Blocked", grouped(report.blocked_messages), "messages that did not go out".to_owned()),
         ("Sessions", grouped(report.sessions), shares(report)),
     ];
-    if report.crypto == "vodozemac" {
+    if report.crypto == Crypto::Vodozemac.name() {
         cards.push(("Decrypted", grouped(report.decrypted), "messages, by receiving devices".to_owned()));
         cards.push((
             "Not decrypted",
