@@ -56,15 +56,17 @@ for (const name of names) {
               return [scrollWidth, clientWidth];
             });
             assert.ok(needed <= there, `${needed} px are needed, ${there} are there`);
+            const cut = await page.evaluate(() => [...document.querySelectorAll(".drawing text")]
+              .filter((text) => text.getBoundingClientRect().right > document.documentElement.clientWidth)
+              .map((text) => text.textContent));
+            assert.deepEqual(cut, [], "writing in pictures is cut off");
+            await page.evaluate(() => document.querySelectorAll("details").forEach((each) => { each.open = true; }));
+            const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+            assert.ok(wide <= 0, `with its tables open it scrolls sideways by ${wide} px`);
             await page.evaluate(axe);
-            for (const open of [false, true]) {
-              await page.evaluate((open) => document.querySelectorAll("details").forEach((each) => { each.open = open; }), open);
-              const { violations } = await page.evaluate(() => axe.run());
-              const found = violations.map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 200)} ${nodes[0].failureSummary}`);
-              assert.deepEqual(found, []);
-              const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-              assert.ok(wide <= 0, `with tables ${open ? "open" : "shut"} it scrolls sideways by ${wide} px`);
-            }
+            const { violations } = await page.evaluate(() => axe.run());
+            const found = violations.map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 200)} ${nodes[0].failureSummary}`);
+            assert.deepEqual(found, []);
           }));
       }
     }

@@ -136,9 +136,9 @@ const LANES: [(&str, &str); 7] = [
     ("settings", "settings of the room"),
     ("people", "people and devices"),
     ("sessions", "new sessions, by reason"),
-    ("shares", "room keys: ● shared, ○ begun again, ✕ failed or lost"),
-    ("unencrypted", "plaintext ○ and messages that did not go out ✕"),
-    ("device", "the kiosk: ✕ went off or fell asleep, shaded until it is back"),
+    ("shares", "room keys (○ again, ✕ failed or lost)"),
+    ("unencrypted", "plaintext ○, messages kept back ✕"),
+    ("device", "the kiosk (✕ off or asleep)"),
     ("violations", "violations"),
 ];
 
