@@ -192,7 +192,7 @@ impl RoomLife {
             (Some(What::NotSent { reason, count, until_ms }), What::NotSent { reason: now, .. })
                 if reason == now =>
             {
-                (*count, *until_ms) = (*count + 1, at_ms)
+                (*count, *until_ms) = (*count + 1, at_ms);
             }
             (Some(What::Plaintext { count, until_ms }), What::Plaintext { .. }) => {
                 (*count, *until_ms) = (*count + 1, at_ms);

@@ -105,7 +105,7 @@ fn rooms(report: &Report) -> Markup {
                             code { (room.room) } @if room.rooms > 1 { " × " (grouped(room.rooms as u64)) }
                             span.quiet { (room.about) }
                         }
-                        @for ((column, number), value) in COLUMNS.iter().zip(cells(room)) {
+                        @for ((column, number), value) in COLUMNS.into_iter().zip(cells(room)) {
                             td role="cell" data-label=(column) .number[number] { (value) }
                         }
                     }

@@ -7,8 +7,11 @@ use super::figure;
 use crate::report::{Report, Wear};
 use crate::units::{grouped, messages};
 
+/// What a measure is called, and where it is found.
+type Measure = (&'static str, fn(&Wear) -> u64);
+
 /// What is measured, in the order of the columns.
-const MEASURES: [(&str, fn(&Wear) -> u64); 3] = [
+const MEASURES: [Measure; 3] = [
     ("records stored", |wear| wear.records_per_1000_messages),
     ("words written", |wear| wear.words_written_per_1000_messages),
     ("words erased", |wear| wear.words_erased_per_1000_messages),
