@@ -53,6 +53,7 @@ impl Page<'_> {
                 p.quiet { (run_in_words(report)) }
             }
             main id="main" tabindex="-1" {
+                p.unscripted.note { "The charts are drawn by JavaScript, which is off here. The tables below have the same figures." }
                 (violations::section(report, command))
                 (figures::section(report))
                 (rotations::section(report))

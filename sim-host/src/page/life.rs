@@ -18,17 +18,16 @@ pub(super) fn section(report: &Report, command: &str) -> Markup {
     html! {
         section.life aria-labelledby="life-heading" {
             h2 id="life-heading" { "The life of " code { (life.room) } }
-            p {
-                "The upper picture has a block for each session: as wide as it was in use, as high as the messages it carried, in the "
-                "colour of why it was made. The dashed line is the limit in force; a session that was replaced for its limit and is "
-                "lower had lost indices to a power cut. Below, in lanes, is what happened and what the kiosk did. "
-                "Each of these stands in the list as well: "
-                span.scripted { "choose one there (Tab, then the arrow keys, Home, End) or in the picture, and the other shows it. " }
-                "Another room's life: " code { (command) " --html-room ID" }
-            }
             @if life.entries.kept().next().is_none() {
-                p.empty { "Nothing happened in this room but messages." }
+                p.empty { "Nothing happened in this room." }
             } @else {
+                p.scripted {
+                    "The upper picture has a block for each session: as wide as it was in use, as high as the messages it carried, in the "
+                    "colour of why it was made. The dashed line is the limit in force; a session that was replaced for its limit and is "
+                    "lower had lost indices to a power cut. Below, in lanes, is what happened and what the kiosk did. "
+                    "Each of these stands in the list as well: choose one there (Tab, then the arrow keys, Home, End) or in the "
+                    "picture, and the other shows it."
+                }
                 (left_out(life))
                 (legend())
                 figure.chart {
@@ -39,6 +38,7 @@ pub(super) fn section(report: &Report, command: &str) -> Markup {
                 h3 id="life-list-heading" { "What happened, in order" }
                 (list(life, report))
             }
+            p.another { "Another room's life: " code { (command) " --html-room ID" } }
         }
     }
 }
