@@ -15,7 +15,9 @@ out=${CARGO_TARGET_DIR:-target}/page-test
 mkdir -p "$out/pages" "$out/screenshots"
 out=$(realpath "$out")
 
-(cd page-test && npm ci --ignore-scripts --no-audit --no-fund)
+if [[ ! page-test/node_modules/.package-lock.json -nt page-test/package-lock.json ]]; then
+  (cd page-test && npm ci --ignore-scripts --no-audit --no-fund)
+fi
 
 cargo build --locked --release -p pawl-sim-host --bin pawl-sim --example faulty_page
 release=${CARGO_TARGET_DIR:-target}/release
