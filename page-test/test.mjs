@@ -140,8 +140,11 @@ describe("a room's life", () => {
         assert.equal(await chosen(page), place, key);
         const focused = page.locator("#entries li:focus");
         assert.equal(await focused.getAttribute("aria-selected"), "true");
-        const [list, item] = [await page.locator("#entries").boundingBox(), await focused.boundingBox()];
-        assert.ok(item.y >= list.y - 1 && item.y + item.height <= list.y + list.height + 1, `${key}: the entry is out of sight`);
+        const [above, below] = await focused.evaluate((item) => {
+          const [list, own] = [item.parentElement, item].map((each) => each.getBoundingClientRect());
+          return [own.top - list.top, list.bottom - own.bottom];
+        });
+        assert.ok(above >= -1 && below >= -1, `${key}: the entry is out of sight, ${above} px from above, ${below} px from below`);
         assert.equal(await count(page, ".life .chosen"), 2, "a line in each picture");
         lines.push(Number(await page.locator("#life-lanes .chosen").getAttribute("x1")));
       }

@@ -311,6 +311,7 @@
       if (step === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
       event.preventDefault();
       choose(Math.max(chosen, 0) + step, true);
+      items[chosen].scrollIntoView({ block: "nearest" });
     });
     for (const id of ["life-sessions", "life-lanes"]) {
       document.getElementById(id).addEventListener("click", (event) => {

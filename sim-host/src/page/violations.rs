@@ -32,7 +32,9 @@ pub(super) fn section(report: &Report, command: &str) -> Markup {
             }
             p { "The device did what it must not do:" }
             ul { @for (kind, count) in by_kind(report) { li { (grouped(count)) " × " (words(&kind)) } } }
-            ol.violations { @for violation in shown { li { (in_words(violation)) } } }
+            div.scrolls tabindex="0" role="region" aria-label="List of violations" {
+                ol.violations { @for violation in shown { li { (in_words(violation)) } } }
+            }
             @if count > SHOWN as u64 {
                 p {
                     (grouped(count - report.violations.len().min(SHOWN) as u64)) " more are not shown; "

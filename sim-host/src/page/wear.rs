@@ -31,7 +31,7 @@ pub(super) fn section(report: &Report) -> Markup {
                     "A session is stored ahead of itself, so that a power cut cannot make an index be used twice. The further "
                     "ahead, the less often; and the more of a session's limit is lost in a power cut. Figures are for 1,000 messages."
                 }
-                (figure("wear", "What 1,000 messages cost the flash, by how far ahead sessions are stored.", &table(report)))
+                (figure("wear", "What 1,000 messages cost the flash, by how far ahead sessions are stored; this run's in blue.", &table(report)))
             }
         }
     }
