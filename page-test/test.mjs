@@ -175,7 +175,7 @@ describe("a room's life", () => {
   it("says what is left out", () =>
     open("long-life", {}, async (page) => {
       assert.match(await page.locator(".life .note").innerText(), /first 400 entries and the last 400 .* left out: .* encryption events/);
-      assert.equal(await count(page, '#life-lanes g.left-out rect'), 1);
+      assert.equal(await count(page, '#life-sessions g.left-out rect'), 1);
       assert.equal(await count(page, "#entries .gap"), 1);
     }));
 });
