@@ -2,11 +2,12 @@
 //!
 //! A [`scenario`] says what happens; the [`simulation`] makes it happen to a [`kiosk`] that is built on the core, whose
 //! [`power`] goes off now and then, and to [receiving devices](receiver) that decrypt whatever it sends; an [`observer`]
-//! that shares no code with the core judges the bytes; a [`report`] says what came of it, a [`sweep`] what came of many
-//! seeds, and [`compare`] what came of each of many choices of limits.
+//! that shares no code with the core judges the bytes; a [`report`] says what came of it, and a [`page`] shows it; a [`sweep`]
+//! says what came of many seeds, and [`compare`] what came of each of many choices of limits.
 
 #![forbid(unsafe_code)]
 
+pub mod chronicle;
 pub mod clock;
 pub mod compare;
 pub mod explain;
@@ -16,6 +17,7 @@ pub mod lossy_directory;
 pub mod nor_flash;
 pub mod observer;
 pub mod olm;
+pub mod page;
 pub mod parts;
 pub mod power;
 pub mod powercut;

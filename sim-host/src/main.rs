@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use indicatif::{ProgressBar, ProgressStyle};
+use pawl_sim_host::page::Page;
 use pawl_sim_host::report::Report;
 use pawl_sim_host::scenario::{self, Crypto, Scenario};
 use pawl_sim_host::simulation::{self, Plan};
@@ -52,6 +53,7 @@ seconds. One scenario, depth and seed give one report, `wall_ms` apart.
 Examples:
   pawl-sim run small-table --seed 7 --json report.json    another seed, a report for programs
   pawl-sim run public-room --crypto none                  decisions only
+  pawl-sim run bad-power --crypto none --html page.html   a page to look at, which needs no network
   pawl-sim run drawn --seed 3 --quiet && echo all is well
   pawl-sim scenarios small-table >mine.toml               a scenario to start from
   pawl-sim run mine.toml --reserve 1                      sessions are stored a message ahead
@@ -105,6 +107,12 @@ struct RunArguments {
     /// Writes the report as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Writes the report as a page to look at: one HTML file that needs no network.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// The room whose life the page shows, by its ID. Unless told: the first whose settings change, or in which most happens.
+    #[arg(long, value_name = "ID", requires = "html")]
+    html_room: Option<String>,
     /// The seed of everything random but the keys: one seed, one report (`wall_ms` apart).
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -156,13 +164,16 @@ fn print_completions(shell: Shell) -> ExitCode {
 fn run(arguments: &RunArguments) -> Result<ExitCode, String> {
     let scenario = scenario::command::find(&arguments.scenario, arguments.seed)?;
     // Opened first, so that nobody waits for a run whose report cannot be written.
-    let json = match &arguments.json {
-        None => None,
-        Some(path) => Some((path, File::create(path).map_err(|error| cannot_write(path, &error))?)),
-    };
-    let report = run_with_progress(&scenario, arguments);
+    let json = arguments.json.as_deref().map(created).transpose()?;
+    let html = arguments.html.as_deref().map(created).transpose()?;
+    let life_of = life_of(&scenario, arguments)?;
+    let report = run_with_progress(&scenario, arguments, life_of.as_deref());
     if let Some((path, file)) = json {
         write_json(&report, file).map_err(|error| cannot_write(path, &error))?;
+    }
+    if let Some((path, mut file)) = html {
+        let page = Page { scenario: &scenario, report: &report, command: &command(arguments) };
+        file.write_all(page.to_html().as_bytes()).map_err(|error| cannot_write(path, &error))?;
     }
     if !arguments.quiet {
         // Somebody who reads only the first lines has seen enough.
@@ -178,7 +189,36 @@ fn run(arguments: &RunArguments) -> Result<ExitCode, String> {
     Ok(ExitCode::from(report.exit_status()))
 }
 
-fn run_with_progress(scenario: &Scenario, arguments: &RunArguments) -> Report {
+/// The ID of the room whose life the page is to show, if there is to be one.
+fn life_of(scenario: &Scenario, arguments: &RunArguments) -> Result<Option<String>, String> {
+    match &arguments.html_room {
+        Some(id) if !scenario.has_room(id) => Err(format!(
+            "the scenario {} has no room {id}; such as {} it has",
+            scenario.name,
+            scenario.room_to_show()
+        )),
+        Some(id) => Ok(Some(id.clone())),
+        None => Ok(arguments.html.as_ref().map(|_| scenario.room_to_show())),
+    }
+}
+
+/// The command that makes the same page again, but for the files it writes.
+fn command(arguments: &RunArguments) -> String {
+    let mut command = format!("pawl-sim run {} --seed {}", arguments.scenario, arguments.seed);
+    if let Some(crypto) = arguments.crypto {
+        command.push_str(&format!(" --crypto {}", crypto.name()));
+    }
+    if let Some(reserve) = arguments.reserve {
+        command.push_str(&format!(" --reserve {reserve}"));
+    }
+    command + " --html FILE"
+}
+
+fn created(path: &Path) -> Result<(&Path, File), String> {
+    Ok((path, File::create(path).map_err(|error| cannot_write(path, &error))?))
+}
+
+fn run_with_progress(scenario: &Scenario, arguments: &RunArguments, life_of: Option<&str>) -> Report {
     let bar = if arguments.quiet || !io::stderr().is_terminal() {
         ProgressBar::hidden()
     } else {
@@ -189,6 +229,7 @@ fn run_with_progress(scenario: &Scenario, arguments: &RunArguments) -> Report {
     bar.set_message(scenario.name.clone());
     let plan = Plan {
         reserve: arguments.reserve.unwrap_or(scenario.device.reserve),
+        life_of,
         ..Plan::new(scenario, arguments.seed)
     };
     let progress = |at_ms| bar.set_position(at_ms);

@@ -18,6 +18,7 @@
 mod checks;
 mod clock;
 mod exposure;
+mod limit_use;
 mod message;
 mod room;
 mod settings;
@@ -30,12 +31,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 
 pub use self::exposure::Exposure;
+pub use self::limit_use::{LimitUse, Used};
 pub use self::message::PlainEvent;
 pub use self::settings::{Limits, Settings};
-pub use self::summary::RoomSummary;
+pub use self::summary::{RoomSummary, SessionSummary};
 pub use self::violation::{Violation, ViolationKind};
 
 use self::clock::{CounterWatch, Reading};
+use self::limit_use::LimitUseSoFar;
 use self::message::MegolmContent;
 use self::room::{Room, Session, SessionId};
 
@@ -61,9 +64,10 @@ pub struct Observer {
     room_numbers: HashMap<Box<str>, RoomNumber>,
     /// The rooms of the sessions that are kept.
     session_rooms: HashMap<SessionId, RoomNumber>,
-    restarts: u64,
+    restarts: u32,
     sessions_resumed: u64,
     indices_skipped: u64,
+    limit_use: LimitUseSoFar,
     violations: Vec<Violation>,
     counts: BTreeMap<ViolationKind, u64>,
 }
@@ -95,6 +99,7 @@ impl Observer {
             restarts: 0,
             sessions_resumed: 0,
             indices_skipped: 0,
+            limit_use: LimitUseSoFar::default(),
             violations: Vec::new(),
             counts: BTreeMap::new(),
         }
@@ -134,7 +139,11 @@ impl Observer {
         room.encrypted = true; // S1
         if let Some(new) = usable {
             // S2, S3; without usable content S4 leaves everything as it is. An event that is given again changes nothing.
-            room.settings = Some(room.settings.map_or(new, |current| current.tightened(new)));
+            let before = room.settings;
+            room.settings = Some(before.map_or(new, |current| current.tightened(new)));
+            if let Some(before) = before.filter(|_| before != room.settings) {
+                room.sessions_kept().for_each(|session| self.limit_use.limits_change(session, before));
+            }
         }
     }
 
@@ -370,6 +379,21 @@ impl Observer {
         self.rooms.iter().map(|room| room.exposure).sum()
     }
 
+    /// How much of their limits all sessions used that carried a message.
+    pub fn limit_use(&self) -> LimitUse {
+        let kept = self.rooms.iter().flat_map(|room| {
+            let settings = room.settings;
+            room.sessions_kept().map(move |session| (session, settings))
+        });
+        self.limit_use.with_kept(kept)
+    }
+
+    /// The session that was last heard of in a room.
+    pub fn latest_session(&self, room: &str) -> Option<SessionSummary> {
+        let number = self.room_numbers.get(room)?;
+        self.rooms[number.place()].latest.as_ref().map(Session::summary)
+    }
+
     /// Each room that anything was reported of, in the order they came up.
     pub fn rooms(&self) -> impl Iterator<Item = RoomSummary<'_>> {
         self.rooms.iter().map(Room::summary)
@@ -408,6 +432,7 @@ impl Observer {
             rotation_events: here.rotation_events,
             messages: 0,
             first_message_ms: at_ms,
+            last_ms: at_ms,
             last_index: None,
             restarts: self.restarts,
             shared: false,
@@ -415,7 +440,8 @@ impl Observer {
         let forgotten = here.add(session);
         self.session_rooms.insert(id, room);
         if let Some(forgotten) = forgotten {
-            self.session_rooms.remove(&forgotten);
+            self.session_rooms.remove(&forgotten.id);
+            self.limit_use.ended(&forgotten, self.rooms[room.place()].settings);
         }
         room
     }
@@ -447,6 +473,7 @@ impl Observer {
         if session.messages == 1 {
             session.first_message_ms = at_ms;
         }
+        session.last_ms = at_ms;
         session.last_index = session.last_index.max(Some(index));
         let (messages, age_ms) = (session.messages, session.age_ms(at_ms));
         let covered_ms = at_ms.saturating_sub(session.first_message_ms);

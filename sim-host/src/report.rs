@@ -6,7 +6,8 @@ use std::fmt::{self, Display};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
-use crate::observer::{Settings, VIOLATIONS_KEPT, Violation, ViolationKind};
+use crate::chronicle::{RoomLife, RotationsOverTime};
+use crate::observer::{LimitUse, Settings, VIOLATIONS_KEPT, Violation, ViolationKind};
 use crate::scenario::Crypto;
 use crate::units::{grouped, messages, rough_duration};
 
@@ -77,6 +78,13 @@ pub struct Report {
     pub violations: Vec<Violation>,
     /// How long the run took on this machine, in milliseconds.
     pub wall_ms: u64,
+    /// The sessions that were made, over time.
+    pub rotations_over_time: RotationsOverTime,
+    /// How much of their limits sessions used.
+    pub limit_use: LimitUse,
+    /// One room's life, if it was asked for.
+    #[serde(skip)]
+    pub life: Option<Box<RoomLife>>,
     /// The same for each room, or for all rooms of a kind together.
     pub room_reports: Vec<RoomReport>,
 }

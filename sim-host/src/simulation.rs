@@ -17,6 +17,7 @@ mod account;
 mod happenings;
 mod life;
 mod queue;
+mod record;
 mod sync;
 mod traffic;
 mod wear;
@@ -31,6 +32,7 @@ use pawl_core::{RoomId, ShareRequest};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::chronicle::{RoomLife, RotationsOverTime, What};
 use crate::kiosk::{Kiosk, PowerFailed};
 use crate::observer::{Limits, Observer, RoomNumber};
 use crate::olm::Identity;
@@ -77,13 +79,15 @@ pub struct Plan<'s> {
     pub seed: u64,
     /// How many messages ahead sessions are stored: R of B2.
     pub reserve: NonZeroU32,
+    /// The ID of a room whose life the report is to have.
+    pub life_of: Option<&'s str>,
 }
 
 impl<'s> Plan<'s> {
-    /// With the reservation that the scenario has.
+    /// With the reservation that the scenario has, and no room's life.
     #[must_use]
     pub fn new(scenario: &'s Scenario, seed: u64) -> Self {
-        Plan { scenario, seed, reserve: scenario.device.reserve }
+        Plan { scenario, seed, reserve: scenario.device.reserve, life_of: None }
     }
 }
 
@@ -211,6 +215,7 @@ struct Sharing {
     request: ShareRequest,
     /// No two shares have the same.
     number: u64,
+    began_ms: u64,
     succeeds: bool,
     /// The devices that it is for, of which every other one gets it when the share ends.
     devices: Range<usize>,
@@ -261,6 +266,9 @@ struct World<'s, P: Parts> {
     restarts: BTreeMap<OutageKind, u64>,
     sleeps: u64,
     observer: Observer,
+    rotations: RotationsOverTime,
+    /// The life of the room at that place, if it is wanted.
+    life: Option<(usize, RoomLife)>,
     /// The content of the message that is being sent.
     content: Vec<u8>,
 }
@@ -273,7 +281,7 @@ impl<'s, P: Parts> World<'s, P> {
         with_receivers: bool,
         progress: &'s mut dyn FnMut(u64),
     ) -> Self {
-        let &Plan { scenario, seed, reserve } = plan;
+        let &Plan { scenario, seed, reserve, life_of } = plan;
         let random = |stream| {
             let mut random = ChaCha8Rng::seed_from_u64(seed);
             random.set_stream(stream);
@@ -302,6 +310,8 @@ impl<'s, P: Parts> World<'s, P> {
             restarts: OutageKind::ALL.map(|kind| (kind, 0)).into(),
             sleeps: 0,
             observer: observer_of(scenario),
+            rotations: RotationsOverTime::new(scenario.duration_ms),
+            life: life_of.and_then(|id| Some((ids.iter().position(|room| room == id)?, RoomLife::new(id)))),
             content: Vec::new(),
         };
         let plans = scenario.rooms.iter().flat_map(|plan| (0..plan.count).map(move |number| (plan, number)));
@@ -361,12 +371,14 @@ impl<'s, P: Parts> World<'s, P> {
     /// The power is off. Returns whether it is on again before the scenario is over.
     fn stay_off(&mut self, Outage { kind, off_ms }: Outage) -> bool {
         *self.restarts.entry(kind).or_default() += 1;
+        self.record_of_all(What::Off { kind: kind.name() });
         (self.cut_in_write, self.cut_in_share) = (None, None);
         self.kiosk.switched_off(self.now_ms);
         self.sync.go_back_to_token(self.now_ms);
         if !self.do_nothing_for(off_ms) {
             return false;
         }
+        self.record_of_all(What::On);
         let boot_ms = self.now_ms;
         match self.scenario.device.stores {
             Stores::Nothing => self.observer.restarted_knowing_nothing(),
@@ -393,8 +405,10 @@ impl<'s, P: Parts> World<'s, P> {
     /// The kiosk is off, or sleeps: what comes due meanwhile concerns no device that runs, and what it was sharing is
     /// lost. Returns whether the scenario goes on after that.
     fn do_nothing_for(&mut self, ms: u64) -> bool {
-        for room in &mut self.rooms {
-            room.sharing = None;
+        for room in 0..self.rooms.len() {
+            if self.rooms[room].sharing.take().is_some() {
+                self.record(room, |_| What::ShareLost);
+            }
         }
         let until_ms = self.now_ms + ms;
         let end_ms = self.scenario.duration_ms;
@@ -520,20 +534,23 @@ fn number(room: usize) -> u32 {
 }
 
 fn observer_of(scenario: &Scenario) -> Observer {
-    let device = &scenario.device;
-    let (messages, period) = (device.limit_messages, device.limit_period);
-    let limits = Limits {
-        messages: messages.0.into()..=messages.1.into(),
-        period_ms: period.0.into()..=period.1.into(),
-    };
-    Observer::new(limits)
-        .with_places(device.places)
+    Observer::new(scenario.limits())
+        .with_places(scenario.device.places)
         .with_counter(scenario.clock.bits == Bits::ThirtyTwo, scenario.clock.hz.get())
 }
 
 impl Scenario {
+    /// The limits that its device has on rotation settings.
+    pub(crate) fn limits(&self) -> Limits {
+        let (messages, period) = (self.device.limit_messages, self.device.limit_period);
+        Limits {
+            messages: messages.0.into()..=messages.1.into(),
+            period_ms: period.0.into()..=period.1.into(),
+        }
+    }
+
     /// The IDs of all rooms, in their order.
-    fn room_ids(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn room_ids(&self) -> impl Iterator<Item = String> {
         self.rooms.iter().flat_map(|plan| (1..=plan.count).map(|number| plan.numbered_id(number)))
     }
 }

@@ -13,7 +13,7 @@ fn day_with(kind: OutageKind, hours: &[u64], reserve: u32, seed: u64) -> Report 
     let restarts = vec![RestartPlan { at, kind, off_ms: 5_000 }];
     let scenario = Scenario { duration_ms: DAY_MS, restarts, ..Scenario::kiosk_month() };
     let reserve = NonZeroU32::new(reserve).unwrap();
-    let report = simulation::run(&Plan { scenario: &scenario, seed, reserve }, SoundParts, |_| {});
+    let report = simulation::run(&Plan { reserve, ..Plan::new(&scenario, seed) }, SoundParts, |_| {});
     assert_eq!(report.violations, []);
     assert_eq!(report.undecryptable, 0);
     assert_eq!(report.restarts[kind.name()], hours.len() as u64);

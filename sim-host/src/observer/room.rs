@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::exposure::Exposure;
 use super::settings::Settings;
-use super::summary::RoomSummary;
+use super::summary::{RoomSummary, SessionSummary};
 
 /// How many sessions of a room are kept besides the last one that was used. A session that comes back later is not known
 /// any more; what receives it has no key of it either.
@@ -36,16 +36,18 @@ pub(super) struct Session {
     /// What the device's counter had hidden by then.
     pub(super) hidden_at_birth_ms: i64,
     /// How many restarts there had been by then.
-    pub(super) restarts_at_birth: u64,
+    pub(super) restarts_at_birth: u32,
     /// How many events that end sessions its room had had by then.
     pub(super) rotation_events: u64,
     pub(super) messages: u64,
     /// When it carried the first of them, in ms.
     pub(super) first_message_ms: u64,
+    /// When it carried the last of them.
+    pub(super) last_ms: u64,
     /// Indices only ever rise, so the greatest one tells of a reuse.
     pub(super) last_index: Option<u32>,
     /// How many restarts there had been at its last message.
-    pub(super) restarts: u64,
+    pub(super) restarts: u32,
     /// Whether anybody was given its key.
     pub(super) shared: bool,
 }
@@ -53,6 +55,10 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn age_ms(&self, at_ms: u64) -> u64 {
         at_ms.saturating_sub(self.born_ms)
+    }
+
+    pub(super) fn summary(&self) -> SessionSummary {
+        SessionSummary { born_ms: self.born_ms, messages: self.messages, age_ms: self.age_ms(self.last_ms) }
     }
 }
 
@@ -125,14 +131,15 @@ impl Room {
         }
     }
 
-    /// A new session is the latest one. Returns the ID of the one that is no longer kept for that.
-    pub(super) fn add(&mut self, session: Session) -> Option<SessionId> {
+    /// A new session is the latest one. Returns the one that is no longer kept for that.
+    pub(super) fn add(&mut self, session: Session) -> Option<Session> {
         self.earlier.extend(self.latest.replace(session));
-        if self.earlier.len() > EARLIER_KEPT {
-            self.earlier.pop_front().map(|session| session.id)
-        } else {
-            None
-        }
+        if self.earlier.len() > EARLIER_KEPT { self.earlier.pop_front() } else { None }
+    }
+
+    /// The sessions that are kept.
+    pub(super) fn sessions_kept(&self) -> impl Iterator<Item = &Session> {
+        self.earlier.iter().chain(&self.latest)
     }
 
     pub(super) fn summary(&self) -> RoomSummary<'_> {

@@ -36,7 +36,7 @@ pub struct Settings {
 
 impl Settings {
     /// What the content of an `m.room.encryption` event sets, if it is usable.
-    pub(super) fn read(content: &[u8], limits: &Limits) -> Option<Self> {
+    pub(crate) fn read(content: &[u8], limits: &Limits) -> Option<Self> {
         const BYTES: usize = 65_536;
         const DEPTH: usize = 64;
         const DEFAULT: Settings = Settings { messages: 100, period_ms: 604_800_000 };

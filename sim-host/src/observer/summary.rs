@@ -24,3 +24,14 @@ pub struct RoomSummary<'a> {
     /// The greatest age of a session at a message on it, in milliseconds.
     pub greatest_session_age_ms: u64,
 }
+
+/// What was seen of one session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionSummary {
+    /// When it was first heard of, in milliseconds of true time.
+    pub born_ms: u64,
+    /// How many messages it carried.
+    pub messages: u64,
+    /// How old it was at the last of them, in milliseconds.
+    pub age_ms: u64,
+}

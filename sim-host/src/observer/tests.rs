@@ -707,3 +707,46 @@ fn a_room_without_a_place_may_be_blocked_and_no_other() {
     observer.not_sent(3, ROOM);
     assert_eq!(observer.violation_count(), 2);
 }
+
+#[test]
+fn a_session_is_measured_by_the_limits_at_its_last_message() {
+    let mut observer = observer_of_encrypted_room(); // 100 messages, a week
+    let (mut before, mut across) = (session(), session());
+    for at_ms in 0..80 {
+        observer.send(at_ms, ROOM, &content(&mut before));
+    }
+    observer.send(100, ROOM, &content(&mut across));
+    observer.encryption_event(ROOM, br#"{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_msgs":20}"#);
+    for at_ms in 101..105 {
+        observer.send(at_ms, ROOM, &content(&mut across));
+    }
+    let used = observer.limit_use().messages;
+    // 80 of 100, and 5 of 20; not 80 of 20, nor 5 of 100.
+    assert_eq!((used.twentieths[15], used.twentieths[4], used.over), (1, 1, 0));
+    assert_eq!(used.twentieths.iter().sum::<u64>(), 2);
+}
+
+#[test]
+fn all_of_a_messages_limit_is_within_it_and_all_of_a_period_is_beyond_it() {
+    let mut observer = observer();
+    observer.encryption_event(ROOM, br#"{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_msgs":2}"#);
+    let (mut young, mut old) = (session(), session());
+    observer.send(0, ROOM, &content(&mut young));
+    observer.send(WEEK_MS - 1, ROOM, &content(&mut young));
+    observer.send(WEEK_MS, ROOM, &content(&mut old));
+    observer.send(2 * WEEK_MS, ROOM, &content(&mut old));
+    let LimitUse { messages, age } = observer.limit_use();
+    assert_eq!((messages.twentieths[19], messages.over), (2, 0));
+    assert_eq!((age.twentieths[19], age.over), (1, 1));
+}
+
+#[test]
+fn sessions_that_are_not_kept_any_more_are_still_counted() {
+    let mut observer = observer_of_encrypted_room();
+    for at_ms in 0..30 {
+        observer.send(at_ms, ROOM, &content(&mut session()));
+    }
+    observer.room_key_received(30, ROOM, &session().session_id()); // carries nothing
+    let LimitUse { messages, age } = observer.limit_use();
+    assert_eq!((messages.twentieths[0], age.twentieths[0]), (30, 30));
+}

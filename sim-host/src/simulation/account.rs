@@ -60,6 +60,9 @@ impl<P: Parts> World<'_, P> {
             violation_counts: self.observer.violation_counts().clone(),
             violations: self.observer.violations().to_vec(),
             wall_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            rotations_over_time: self.rotations.clone(),
+            limit_use: self.observer.limit_use(),
+            life: self.life(),
             room_reports: rooms,
         }
     }

@@ -8,6 +8,7 @@ use rand::RngExt;
 use super::sync::Delivery;
 use super::traffic::Waiting;
 use super::{CUT_WORDS, Happening, Outage, SESSIONS_KEPT, Sharing, Task, World};
+use crate::chronicle::What;
 use crate::kiosk::{Attempt, Kiosk, PowerFailed};
 use crate::observer::PlainEvent;
 use crate::parts::Parts;
@@ -101,6 +102,7 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
     fn sleep(&mut self, for_ms: u64, known: bool) -> Result<bool, PowerFailed> {
         let world = &mut *self.world;
         world.sleeps += 1;
+        world.record_of_all(What::Asleep);
         let (counter, since_boot_ms) = world.kiosk.counter(world.now_ms);
         counter.stands_still(since_boot_ms, for_ms);
         if !world.do_nothing_for(for_ms) {
@@ -112,6 +114,7 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
         } else {
             self.device.slept(Sleep::Unknown)
         };
+        self.world.record_of_all(What::Awake { known });
         self.world.kiosk.unless_power_failed(slept)?;
         if !known {
             // Where the power failed before that was stored (B1), the device starts as one that has not slept.
@@ -173,11 +176,15 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
         here.counts.blocked += 1;
         here.counts.block_reason = Some(reason);
         self.world.observer.not_sent(self.world.now_ms, here.id.as_str());
+        let until_ms = self.world.now_ms;
+        self.world.record(room, |_| What::NotSent { reason, count: 1, until_ms });
     }
 
     fn emit_plaintext(&mut self, room: usize) {
         let World { now_ms, rooms, observer, content, .. } = &mut *self.world;
         observer.message(*now_ms, rooms[room].id.as_str(), "m.room.message", content);
+        let until_ms = self.world.now_ms;
+        self.world.record(room, |_| What::Plaintext { count: 1, until_ms });
     }
 
     /// The message that was encrypted goes out: everybody in the room gets it, and the observer sees it.
@@ -220,6 +227,9 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
     fn share_begins(&mut self, room: usize, request: ShareRequest) {
         if let Some(reason) = request.started {
             *self.world.rooms[room].counts.rotations.entry(reason.name()).or_default() += 1;
+            self.world.record_rotation(room, reason);
+        } else {
+            self.world.record(room, |_| What::ShareBegins);
         }
         let plan = &self.world.scenario.network;
         let network = &mut self.world.network;
@@ -234,14 +244,24 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
         if succeeds {
             self.send_room_keys(room, devices.clone().step_by(2), &request);
         }
-        self.world.begin_share(room, takes_ms, |number| Sharing { request, number, succeeds, devices });
+        let began_ms = self.world.now_ms;
+        self.world.begin_share(room, takes_ms, |number| Sharing {
+            request,
+            number,
+            began_ms,
+            succeeds,
+            devices,
+        });
     }
 
     fn share_ends(&mut self, room: usize, number: u64) -> Result<(), PowerFailed> {
-        let Some(Sharing { request, succeeds, devices, .. }) = self.world.end_share(room, number) else {
+        let Some(Sharing { request, began_ms, succeeds, devices, .. }) = self.world.end_share(room, number)
+        else {
             return Ok(()); // it was lost with the power
         };
+        let took_ms = self.world.now_ms - began_ms;
         if succeeds {
+            self.world.record(room, |_| What::ShareSucceeds { took_ms });
             let still_there = self.world.rooms[room].devices.clone();
             let waited = devices.skip(1).step_by(2).filter(|device| still_there.contains(device));
             self.send_room_keys(room, waited, &request);
@@ -249,6 +269,7 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
             self.key_is_received(room, &request);
             self.world.kiosk.shared::<K>(&mut self.device, &request)?;
         } else {
+            self.world.record(room, |_| What::ShareFails { took_ms });
             self.world.rooms[room].counts.failed_key_shares += 1;
         }
         self.send_outbox(room)
@@ -312,6 +333,7 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
         if !again {
             self.world.comes_about(room, happening);
         }
+        self.world.record_told(room, happening, again);
         let id = self.world.rooms[room].id;
         let device = &mut self.device;
         let told = match happening {
@@ -352,6 +374,7 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
         let newest = here.devices.clone().last();
         if let (Some(device), Some(request)) = (newest, self.device.share_current(here.id)) {
             self.send_room_keys(room, std::iter::once(device), &request);
+            self.world.record(room, |_| What::KeyForNewcomer);
             self.world.rooms[room].counts.key_shares += 1;
         }
     }

@@ -20,7 +20,9 @@ pub fn run_and_measure_wear(plan: &Plan<'_>, progress: impl FnMut(u64)) -> Repor
         let others: Vec<_> = reserves
             .into_iter()
             .map(|reserve| {
-                scope.spawn(move || run_with(&Plan { reserve, ..*plan }, SoundParts, false, |_| {}))
+                scope.spawn(move || {
+                    run_with(&Plan { reserve, life_of: None, ..*plan }, SoundParts, false, |_| {})
+                })
             })
             .collect();
         let mut report = run(plan, SoundParts, progress);
