@@ -47,7 +47,7 @@ for opt_level in "$@"; do
   echo "At opt-level $opt_level:"
   CARGO_PROFILE_RELEASE_OPT_LEVEL=$opt_level "${target_cargo[@]}" build --locked --release --quiet
   # A run that hangs is a failure too.
-  timeout 600 qemu-system-arm -machine mps2-an386 -cpu cortex-m4 -nographic -monitor none -serial none \
+  timeout 1800 qemu-system-arm -machine mps2-an386 -cpu cortex-m4 -nographic -monitor none -serial none \
     -semihosting-config enable=on,target=native \
     -kernel "${CARGO_TARGET_DIR:-target}/$target/release/pawl-on-target" </dev/null | tee "$said"
   account

@@ -18,7 +18,7 @@ debian_builds_core() {
 # what to install, and fails.
 find_toolchain() {
   local target=$1
-  if rustup target list --installed 2>/dev/null | grep -qx "$target"; then
+  if rustup target list --installed 2>/dev/null | grep -x "$target" >/dev/null; then
     target_cargo=(env CARGO_BUILD_TARGET="$target" cargo)
     target_compiler=$(rustc --version | cut -d' ' -f2)
   elif debian_builds_core; then

@@ -27,7 +27,7 @@ if (($# == 0)); then set -- z 3; fi
 for opt_level in "$@"; do
   CARGO_PROFILE_RELEASE_OPT_LEVEL=$opt_level "${target_cargo[@]}" build --locked --release --quiet
   for program in policy sealing; do
-    timeout 600 qemu-system-arm -machine mps2-an386 -cpu cortex-m4 -icount shift=0 -nographic -monitor none -serial none \
+    timeout 1800 qemu-system-arm -machine mps2-an386 -cpu cortex-m4 -icount shift=0 -nographic -monitor none -serial none \
       -semihosting-config enable=on,target=native -kernel "$images/$program" </dev/null
   done |
     sed -E "s|^(instructions\|stack) ([^ ]+) |\1 \2@$opt_level |"

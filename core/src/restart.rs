@@ -64,7 +64,8 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
     ///
     /// Time goes from the clock's reading here on; the clock that outlives restarts is read right after. It takes two or
     /// three loads a place. It stores the device's record where that is new, the record of a room whose session's age
-    /// has turned out to be unknown, and writes over what was damaged.
+    /// has turned out to be unknown, two records for each room beyond the end of a table that has become smaller, and
+    /// writes over what was damaged.
     ///
     /// # Errors
     /// The clock could not be read, the store not be read or written, or the buffer for sealed sessions is too short.

@@ -5,8 +5,8 @@
 //! chooses what it is about:
 //!
 //! - `d` or `r`: a record. A `Fix`, the place (`r` only), and the record's bytes.
-//! - anything else: a life. `s`essions or only `r`ooms are stored, in `m`emory or on `f`lash, so many messages ahead (`1` to
-//!   `9`). Then come steps, each a letter of `LIFE`, which happen to a device, or of `DAMAGE`, which happen to what it has
+//! - anything else: a life. `s`essions or only `r`ooms are stored, in `m`emory, on `f`lash, or on flash with an `i`mage of
+//!   whatever on it, so many messages ahead (`1` to `9`). Then come steps, each a letter of `LIFE`, which happen to a device, or of `DAMAGE`, which happen to what it has
 //!   stored, without it knowing. After those, and in the end, the device comes back.
 //!
 //! Whenever it comes back, it must be as the reference says, and its coming back again must change nothing and write
@@ -182,6 +182,20 @@ fn put_right(bytes: &mut Vec<u8>, item: Item, fix: Fix) {
     }
 }
 
+/// What is on a flash that no store has written: blank, but for up to ten pieces, each an address, a length, how often the
+/// bytes are there one after the other, and the bytes.
+fn image(letters: &mut Letters<'_>) -> Vec<u8> {
+    let mut image = vec![0xFF; flash::LENGTH];
+    for _ in 0..letters.number(10) {
+        let address = usize::from(letters.next()) << 8 | usize::from(letters.next());
+        let (length, times) = (usize::from(letters.next()), usize::from(letters.next()));
+        let bytes = letters.take(length).repeat(times.max(1));
+        let place = image.iter_mut().skip(address % flash::LENGTH);
+        place.zip(bytes).for_each(|(byte, new)| *byte = new);
+    }
+    image
+}
+
 // ---- a life ----
 
 /// Where a device stores.
@@ -240,8 +254,10 @@ struct World {
 impl World {
     fn new(letters: &mut Letters<'_>) -> Self {
         let keeps_sessions = letters.next() != b'r';
-        let medium = match letters.next() {
+        let kind_of_medium = letters.next();
+        let medium = match kind_of_medium {
             b'f' => Medium::Flash(OnFlash::new()),
+            b'i' => Medium::Flash(OnFlash::of(image(letters))),
             _ => Medium::Memory(Memory::default()),
         };
         World {
@@ -258,7 +274,7 @@ impl World {
             encrypted_for_now: HashSet::new(),
             ended: HashSet::new(),
             ended_for_now: HashSet::new(),
-            rewritten: false,
+            rewritten: kind_of_medium == b'i',
             forged: false,
             exhausted: false,
         }
@@ -627,7 +643,7 @@ impl World {
                 let address = usize::from(letters.next()) << 8 | usize::from(letters.next());
                 let by = letters.next();
                 flash.change(address, |byte| if letter == b'#' { byte ^ by } else { by });
-                self.rewritten = true; // it hands out earlier versions of what it cannot read
+                self.rewritten = true; // of several changes one may be to an item, and one to the note of its version
                 return;
             }
         };
@@ -806,6 +822,24 @@ mod tests {
             let rest = (0..length % 160).map(|_| letters[random(letters.len())]);
             let input: Vec<u8> = begin.into_iter().chain(rest).collect();
             println!("{}", input.escape_ascii());
+            check(&input);
+        }
+        for _ in 0..300 {
+            let mut input = [b"l", [b"s", b"r"][random(2)].as_slice(), b"i", b"6"].concat();
+            for _ in 0..6 {
+                let length = 1 + random(60);
+                let address = [random(4) * 4, random(16)][random(2)];
+                input.extend(
+                    [address, [0, 4, random(256)][random(3)], length, [1, 1, 40][random(3)]]
+                        .map(|it| u8::try_from(it).expect("a byte")),
+                );
+                input.extend(
+                    (0..length).map(|_| {
+                        u8::try_from([0, 0, 1, 16, 255, 68, random(256)][random(7)]).expect("a byte")
+                    }),
+                );
+            }
+            input.extend(b"1[eA9eBueC5]sAsBsAosAO[eA9]sAsB");
             check(&input);
         }
         for kind in *b"dr" {

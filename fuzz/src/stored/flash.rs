@@ -10,7 +10,7 @@ use pawl_core::record::ROOM_RECORD_LENGTH;
 use pawl_core::store::{Item, Store, StoreError};
 
 const PAGE: usize = 1_024;
-const LENGTH: usize = 4 * PAGE;
+pub(super) const LENGTH: usize = 4 * PAGE;
 const WORD: usize = 4;
 
 /// Pages of 1 KiB, words of 4 bytes. Writing clears bits and checks nothing.
@@ -59,7 +59,8 @@ impl OnFlash {
         Self::of(vec![0xFF; LENGTH])
     }
 
-    fn of(image: Vec<u8>) -> Self {
+    /// On flash with that many bytes on it.
+    pub(super) fn of(image: Vec<u8>) -> Self {
         OnFlash(Rc::new(RefCell::new(Flash(image))))
     }
 
