@@ -2,10 +2,11 @@
 //!
 //! A [`scenario`] says what happens; the [`simulation`] makes it happen to a [`kiosk`] that is built on the core, whose
 //! [`power`] goes off now and then, and to [receiving devices](receiver) that decrypt whatever it sends; an [`observer`]
-//! that shares no code with the core judges the bytes; a [`report`] says what came of it.
+//! that shares no code with the core judges the bytes; a [`report`] says what came of it, and a [trace of what brought a violation about](cause) how to see it again.
 
 #![forbid(unsafe_code)]
 
+pub mod cause;
 pub mod clock;
 pub mod explain;
 pub mod file_store;

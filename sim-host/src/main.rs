@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use pawl_sim_host::report::Report;
 use pawl_sim_host::scenario::{self, Crypto, Scenario};
 use pawl_sim_host::simulation::{self, Plan};
-use pawl_sim_host::{explain, powercut, trace};
+use pawl_sim_host::{cause, explain, powercut, trace};
 
 /// Runs a Matrix kiosk through simulated weeks in seconds, with real Olm and Megolm sessions.
 ///
@@ -128,10 +128,16 @@ fn run_with_progress(scenario: &Scenario, arguments: &RunArguments) -> Report {
         ..Plan::new(scenario, arguments.seed)
     };
     let progress = |at_ms| bar.set_position(at_ms);
-    let report = match arguments.crypto.unwrap_or(scenario.crypto) {
+    let crypto = arguments.crypto.unwrap_or(scenario.crypto);
+    let mut report = match crypto {
         Crypto::Vodozemac => simulation::run_and_measure_wear(&plan, progress),
         Crypto::None => simulation::run_without_cryptography(&plan, progress),
     };
+    let mut progress = |lines| bar.set_message(format!("a trace of {lines} lines shows a violation"));
+    report.traces = cause::first_of_each_kind(&report.violations)
+        .into_iter()
+        .filter_map(|violation| cause::explain_violation(&plan, crypto, violation, &mut progress))
+        .collect();
     bar.finish_and_clear();
     report
 }

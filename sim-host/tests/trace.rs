@@ -25,9 +25,12 @@ fn every_example_trace_ends_as_written_beside_it() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "jsonl") {
             let expected = fs::read_to_string(path.with_extension("expected")).unwrap();
-            let (output, stopped) = run(&fs::read_to_string(&path).unwrap());
+            let text = fs::read_to_string(&path).unwrap();
+            let (output, stopped) = run(&text);
             assert_eq!(stopped, None, "{}", path.display());
             assert_eq!(output, expected.lines().collect::<Vec<_>>(), "{}", path.display());
+            let (judgement, _) = trace::judge(text.as_bytes(), std::io::sink());
+            assert_eq!(judgement.violations, [], "{}", path.display());
             examples += 1;
         }
     }

@@ -7,6 +7,8 @@ use serde::Serialize;
 pub struct Violation {
     /// Which rule was broken.
     pub kind: ViolationKind,
+    /// At which step of the run: of a simulation, what came due before it, counted from 1; of a trace, the line's number.
+    pub step: u64,
     /// When, in milliseconds of true time.
     pub at_ms: u64,
     /// The room's ID.
@@ -22,7 +24,8 @@ pub struct Violation {
 pub enum ViolationKind {
     /// A plaintext message in a room that has had an encryption event.
     PlaintextAfterEncryption,
-    /// A message in an encrypted room, or an encrypted one in any room, with no usable settings in force.
+    /// A message in an encrypted room, or an encrypted one in any room, with no usable settings in force; or plaintext in a
+    /// room of which the device cannot know that it is not encrypted, or where it is never to send any.
     SentWhileBlocked,
     /// A message on a session that already carried as many as the limit in force allows.
     SessionOverMessageLimit,
@@ -40,4 +43,23 @@ pub enum ViolationKind {
     WrongPlaintext,
     /// The content of an `m.room.encrypted` event that is not well-formed Megolm.
     NotMegolm,
+}
+
+impl ViolationKind {
+    /// The name that it has in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            ViolationKind::PlaintextAfterEncryption => "plaintext_after_encryption",
+            ViolationKind::SentWhileBlocked => "sent_while_blocked",
+            ViolationKind::SessionOverMessageLimit => "session_over_message_limit",
+            ViolationKind::SessionOverAgeLimit => "session_over_age_limit",
+            ViolationKind::RatchetIndexReused => "ratchet_index_reused",
+            ViolationKind::SessionSurvivedRotationEvent => "session_survived_rotation_event",
+            ViolationKind::BlockedWithoutCause => "blocked_without_cause",
+            ViolationKind::Undecryptable => "undecryptable",
+            ViolationKind::WrongPlaintext => "wrong_plaintext",
+            ViolationKind::NotMegolm => "not_megolm",
+        }
+    }
 }

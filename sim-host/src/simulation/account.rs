@@ -58,6 +58,7 @@ impl<P: Parts> World<'_, P> {
             wear,
             violation_count: self.observer.violation_count(),
             violations: self.observer.violations().to_vec(),
+            traces: Vec::new(),
             wall_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             room_reports: rooms,
         }

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::TraceError;
+use super::{Judgement, TraceError};
+use crate::observer::Violation;
 
 /// What `pawl-sim trace` is told.
 #[derive(Args, Debug)]
@@ -15,6 +16,9 @@ use super::TraceError;
 pub struct Arguments {
     /// The trace, one JSON object a line; standard input where none is named
     file: Option<PathBuf>,
+    /// Lets an observer that shares no code with the core judge what goes out; violations are printed on standard error
+    #[arg(long)]
+    judge: bool,
 }
 
 const HELP: &str = r#"A line is an operation `op` at a true time `at`, in ms. The first may be a `config`.
@@ -36,7 +40,7 @@ Examples:
                 '{"at":9,"op":"send","room":"!a","count":101}' | pawl-sim trace
   pawl-sim trace sim-host/traces/redacted.jsonl
 
-Exit status: 0, or 2 where a line is wrong; the message names it."#;
+Exit status: 0; 1 where --judge found a violation; 2 where a line is wrong, and the message names it."#;
 
 /// Runs the trace and prints what the core decides, up to a line that is wrong.
 ///
@@ -51,13 +55,30 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, String> {
             Box::new(BufReader::new(file))
         }
     };
-    match super::run(input, BufWriter::new(io::stdout().lock())) {
-        Ok(()) => Ok(ExitCode::SUCCESS),
+    let output = BufWriter::new(io::stdout().lock());
+    let (judgement, result) = if arguments.judge {
+        super::judge(input, output)
+    } else {
+        (Judgement::default(), super::run(input, output))
+    };
+    print_judgement(&judgement);
+    match result {
+        Ok(()) => Ok(ExitCode::from(u8::from(judgement.violation_count > 0))),
         // Nobody reads on.
         Err(TraceError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         Err(error) => Err(match &arguments.file {
             Some(path) => format!("{}: {error}", path.display()),
             None => error.to_string(),
         }),
+    }
+}
+
+fn print_judgement(judgement: &Judgement) {
+    for Violation { kind, step, room, detail, .. } in &judgement.violations {
+        eprintln!("line {step}: {}: in {room}: {detail}", kind.name());
+    }
+    let kept = u64::try_from(judgement.violations.len()).unwrap_or(u64::MAX);
+    if judgement.violation_count > kept {
+        eprintln!("… {} violations in all", judgement.violation_count);
     }
 }
