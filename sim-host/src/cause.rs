@@ -7,14 +7,19 @@
 pub(crate) mod record;
 pub(crate) mod script;
 mod shrink;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::{self, Display};
+use std::io;
 
 use serde::Serialize;
 
+use self::script::Script;
 use crate::observer::{Violation, ViolationKind};
 use crate::scenario::Crypto;
 use crate::simulation::{self, Plan};
+use crate::trace;
 
 /// The shortest trace found that shows a violation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -49,7 +54,8 @@ pub fn explain_violation(
 ) -> Option<ShrunkTrace> {
     let script = simulation::record(plan, crypto, violation)?;
     let recorded_lines = script.lines.len();
-    let (script, replays) = shrink::shrink(script, violation.kind, progress)?;
+    let mut shows = |script: &Script| operations_to_show(script, violation.kind);
+    let (script, replays) = shrink::shrink(script, &mut shows, progress)?;
     Some(ShrunkTrace {
         kind: violation.kind,
         step: violation.step,
@@ -57,6 +63,14 @@ pub fn explain_violation(
         recorded_lines,
         replays,
     })
+}
+
+/// How many operations of a script it takes until a replay shows a violation of that kind, if it does.
+fn operations_to_show(script: &Script, kind: ViolationKind) -> Option<usize> {
+    let text = script.written().join("\n");
+    let (judgement, _stopped) = trace::judge(text.as_bytes(), io::sink());
+    let violation = judgement.violations.iter().find(|violation| violation.kind == kind)?;
+    usize::try_from(violation.step).ok()?.checked_sub(script.lines_before())
 }
 
 /// The first violation of each kind, in the order in which they were seen.

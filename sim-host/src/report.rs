@@ -164,11 +164,7 @@ impl Display for Report {
             writeln!(f, "{}", self.wear_table())?;
             writeln!(f)?;
         }
-        if self.is_clean() {
-            write!(f, "No violation.")
-        } else {
-            self.write_violations(f)
-        }
+        if self.is_clean() { write!(f, "No violation.") } else { self.write_violations(f) }
     }
 }
 
@@ -207,7 +203,12 @@ impl Report {
         let Some(trace) = self.traces.iter().find(|trace| trace.kind == kind) else {
             return write!(f, "\n\n{}: no trace was found that shows it.", kind.name());
         };
-        write!(f, "\n\n{}, in {} lines for `pawl-sim trace --judge`:\n\n{trace}", kind.name(), trace.lines.len())
+        write!(
+            f,
+            "\n\n{}, in {} lines for `pawl-sim trace --judge`:\n\n{trace}",
+            kind.name(),
+            trace.lines.len()
+        )
     }
 
     fn write_messages(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

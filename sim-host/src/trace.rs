@@ -81,11 +81,7 @@ pub fn judge(input: impl BufRead, output: impl Write) -> (Judgement, Result<(), 
     (judge.map(Judge::judgement).unwrap_or_default(), result)
 }
 
-fn run_before(
-    judge: &mut Option<Judge>,
-    input: impl BufRead,
-    output: impl Write,
-) -> Result<(), TraceError> {
+fn run_before(judge: &mut Option<Judge>, input: impl BufRead, output: impl Write) -> Result<(), TraceError> {
     let mut lines = input.split(b'\n').map(|line| line.map_err(TraceError::Read)).zip(1..).peekable();
     let configured = match lines.peek() {
         Some((Ok(first), _)) => match str::from_utf8(first) {

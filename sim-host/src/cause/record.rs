@@ -133,11 +133,8 @@ impl Record {
         self.last_at = at;
         self.lines += 1;
         let lasts = matches!(op, Op::Encryption(_) | Op::Visibility(_));
-        let (lines, most) = if lasts {
-            (&mut self.lasting, MOST_LASTING)
-        } else {
-            (&mut self.passing, MOST_PASSING)
-        };
+        let (lines, most) =
+            if lasts { (&mut self.lasting, MOST_LASTING) } else { (&mut self.passing, MOST_PASSING) };
         if lines.len() == most {
             lines.pop_front();
         }

@@ -3,11 +3,7 @@
 //! Lines go first, in halves, quarters and so on (delta debugging), then what is left in them gets smaller: contents,
 //! counts, times, the configuration. Whatever still shows a violation of the same kind is kept. Nothing is random.
 
-use std::io;
-
 use super::script::{Config, Line, Op, Script};
-use crate::observer::ViolationKind;
-use crate::trace;
 
 /// How much work all replays may be together: lines and messages. And what each costs beside that.
 const WORK: u64 = 2_000_000;
@@ -27,14 +23,14 @@ const PLAIN_CONTENTS: [&str; 5] = [
     "{}",
 ];
 
-/// The shortest script found that shows a violation of that kind, and how many replays it took; nothing if this one does not.
-/// `progress` is told how many lines are left.
-pub(crate) fn shrink(
+/// The shortest script found that shows the violation, and how many replays it took; nothing if this one does not. `shows`
+/// replays one, and says how many of its operations it takes to show it. `progress` is told how many lines are left.
+pub(super) fn shrink(
     script: Script,
-    kind: ViolationKind,
+    shows: &mut dyn FnMut(&Script) -> Option<usize>,
     progress: &mut dyn FnMut(usize),
 ) -> Option<(Script, u64)> {
-    let mut shrinker = Shrinker { kind, best: script.clone(), work_left: WORK, replays: 0, progress };
+    let mut shrinker = Shrinker { shows, best: script.clone(), work_left: WORK, replays: 0, progress };
     // A long record is replayed once, whatever it costs.
     shrinker.work_left += script.work();
     shrinker.take(script).then_some(())?;
@@ -55,7 +51,7 @@ pub(crate) fn shrink(
 }
 
 struct Shrinker<'p> {
-    kind: ViolationKind,
+    shows: &'p mut dyn FnMut(&Script) -> Option<usize>,
     best: Script,
     work_left: u64,
     replays: u64,
@@ -70,10 +66,10 @@ impl Shrinker<'_> {
             return false;
         };
         (self.work_left, self.replays) = (left, self.replays + 1);
-        let Some(line) = violating_line(&script, self.kind) else {
+        let Some(lines) = (self.shows)(&script) else {
             return false;
         };
-        script.lines.truncate(line - script.lines_before());
+        script.lines.truncate(lines);
         self.best = script;
         (self.progress)(self.best.lines.len());
         true
@@ -285,12 +281,4 @@ fn set_number(lines: &mut [Line], place: usize, number: u64) {
         Op::ClockBack(ms) | Op::Sleep { ms, .. } => *ms = number,
         _ => {}
     }
-}
-
-/// The number of the first line at which a replay shows a violation of that kind, from 1.
-fn violating_line(script: &Script, kind: ViolationKind) -> Option<usize> {
-    let text = script.written().join("\n");
-    let (judgement, _stopped) = trace::judge(text.as_bytes(), io::sink());
-    let violation = judgement.violations.iter().find(|violation| violation.kind == kind)?;
-    usize::try_from(violation.step).ok()
 }

@@ -1,9 +1,12 @@
 //! What an observer is told of what the device was given, and of what befell it.
 
+#[cfg(test)]
+mod tests;
+
+use super::Observer;
 use super::clock::Reading;
 use super::room::{Session, SessionId};
 use super::settings::Settings;
-use super::Observer;
 
 impl Observer {
     /// The device was given an `m.room.encryption` event with an empty state key and this `content`, for the first time or

@@ -48,10 +48,7 @@ impl Judge {
 
     pub(super) fn configure(&mut self, config: &Config) {
         let (messages, period_ms) = (config.core.limits.messages(), config.core.limits.period_ms());
-        let limits = Limits {
-            messages: (*messages.start()).into()..=(*messages.end()).into(),
-            period_ms,
-        };
+        let limits = Limits { messages: (*messages.start()).into()..=(*messages.end()).into(), period_ms };
         let policy = match config.core.policy {
             CorePolicy::Ratchet => ChangePolicy::Ratchet,
             CorePolicy::Follow => ChangePolicy::Follow,
