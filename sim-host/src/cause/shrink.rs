@@ -30,7 +30,8 @@ pub(super) fn shrink(
     shows: &mut dyn FnMut(&Script) -> Option<usize>,
     progress: &mut dyn FnMut(usize),
 ) -> Option<(Script, u64)> {
-    let mut shrinker = Shrinker { shows, best: script.clone(), work_left: WORK, replays: 0, progress };
+    let mut shrinker =
+        Shrinker { shows, best: script.clone(), work_left: WORK, exhausted: false, replays: 0, progress };
     // A long record is replayed once, whatever it costs.
     shrinker.work_left += script.work();
     shrinker.take(script).then_some(())?;
@@ -43,7 +44,7 @@ pub(super) fn shrink(
         shrinker.simplify_config();
         shrinker.simplify_contents();
         shrinker.reduce_numbers();
-        if shrinker.best == before {
+        if shrinker.exhausted || shrinker.best == before {
             break;
         }
     }
@@ -54,6 +55,8 @@ struct Shrinker<'p> {
     shows: &'p mut dyn FnMut(&Script) -> Option<usize>,
     best: Script,
     work_left: u64,
+    /// Whether a replay was too much work.
+    exhausted: bool,
     replays: u64,
     progress: &'p mut dyn FnMut(usize),
 }
@@ -63,6 +66,7 @@ impl Shrinker<'_> {
     fn take(&mut self, mut script: Script) -> bool {
         let cost = script.work() + WORK_OF_A_REPLAY;
         let Some(left) = self.work_left.checked_sub(cost) else {
+            self.exhausted = true;
             return false;
         };
         (self.work_left, self.replays) = (left, self.replays + 1);
@@ -118,10 +122,10 @@ impl Shrinker<'_> {
 
     fn drop_lines(&mut self) {
         let mut chunk = self.best.lines.len() / 2;
-        while chunk > 0 {
+        while chunk > 0 && !self.exhausted {
             let mut begin = 0;
             let mut dropped = false;
-            while begin < self.best.lines.len() {
+            while begin < self.best.lines.len() && !self.exhausted {
                 let mut lines = self.best.lines.clone();
                 lines.drain(begin..(begin + chunk).min(lines.len()));
                 if self.take_lines(lines) {
@@ -139,7 +143,7 @@ impl Shrinker<'_> {
     /// Two sends that stand beside each other become one, at the time of either.
     fn merge_pairs(&mut self) {
         let mut place = 0;
-        while place + 1 < self.best.lines.len() {
+        while place + 1 < self.best.lines.len() && !self.exhausted {
             let merged = self.merged(place, place).or_else(|| self.merged(place, place + 1));
             if merged.is_none() {
                 place += 1;
@@ -185,6 +189,9 @@ impl Shrinker<'_> {
 
     fn simplify_contents(&mut self) {
         for place in 0..self.best.lines.len() {
+            if self.exhausted {
+                return;
+            }
             for plain in PLAIN_CONTENTS {
                 match self.best.lines.get(place) {
                     Some(Line { op: Op::Encryption(content), .. }) if content != plain => {}
@@ -203,7 +210,7 @@ impl Shrinker<'_> {
 
     fn reduce_numbers(&mut self) {
         let mut place = 0;
-        while place < self.best.lines.len() {
+        while place < self.best.lines.len() && !self.exhausted {
             self.reduce(place, gap, set_gap);
             self.reduce(place, number, set_number);
             place += 1;
@@ -230,7 +237,7 @@ impl Shrinker<'_> {
         let (Some(mut fails), mut works) = (fails, now) else {
             return;
         };
-        while works - fails > 1 {
+        while works - fails > 1 && !self.exhausted {
             let middle = fails + (works - fails) / 2;
             if self.with(place, middle, set) { works = middle } else { fails = middle }
         }
