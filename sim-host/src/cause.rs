@@ -13,7 +13,7 @@ mod tests;
 use std::fmt::{self, Display};
 use std::io;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::script::Script;
 use crate::observer::{Violation, ViolationKind};
@@ -22,7 +22,7 @@ use crate::simulation::{self, Plan};
 use crate::trace;
 
 /// The shortest trace found that shows a violation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShrunkTrace {
     /// What it shows.
     pub kind: ViolationKind,

@@ -2,7 +2,8 @@
 //!
 //! A [`scenario`] says what happens; the [`simulation`] makes it happen to a [`kiosk`] that is built on the core, whose
 //! [`power`] goes off now and then, and to [receiving devices](receiver) that decrypt whatever it sends; an [`observer`]
-//! that shares no code with the core judges the bytes; a [`report`] says what came of it, and a [trace of what brought a violation about](cause) how to see it again.
+//! that shares no code with the core judges the bytes; a [`report`] says what came of it, a [`sweep`] what came of many
+//! seeds, and a trace of what [caused](cause) a violation how to see it again.
 
 #![forbid(unsafe_code)]
 
@@ -23,5 +24,6 @@ pub mod receiver;
 pub mod report;
 pub mod scenario;
 pub mod simulation;
+pub mod sweep;
 pub mod trace;
 mod units;

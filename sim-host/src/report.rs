@@ -72,6 +72,8 @@ pub struct Report {
     pub wear: Vec<Wear>,
     /// How many violations there were.
     pub violation_count: u64,
+    /// How many there were of each kind that there was.
+    pub violation_counts: BTreeMap<ViolationKind, u64>,
     /// The first 1,000 of them.
     pub violations: Vec<Violation>,
     /// For the first violation of each kind, the shortest trace found that shows it, where one does. A run by itself looks for
@@ -127,6 +129,9 @@ impl Report {
     pub(crate) fn add(&mut self, other: Report) {
         self.wear.extend(other.wear);
         self.violation_count += other.violation_count;
+        for (kind, count) in other.violation_counts {
+            *self.violation_counts.entry(kind).or_default() += count;
+        }
         self.index_reuses += other.index_reuses;
         let room_left = VIOLATIONS_KEPT.saturating_sub(self.violations.len());
         self.violations.extend(other.violations.into_iter().take(room_left).map(|mut violation| {

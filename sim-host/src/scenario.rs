@@ -5,14 +5,17 @@
 //! runs, so a scenario of a year takes no more memory than one of a day.
 
 pub mod command;
+pub mod drawn;
 pub mod file;
 pub mod library;
+mod source;
 mod when;
 
 use std::num::NonZeroU32;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+pub use self::source::Source;
 pub use self::when::{Ms, OneOrMore, Range, Repeated, When};
 
 /// A second of virtual time, in milliseconds.
@@ -62,7 +65,7 @@ pub struct Scenario {
 }
 
 /// How deep a simulation goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Crypto {
     /// Every message is really encrypted, and decrypted by every receiving device.

@@ -192,6 +192,14 @@ impl Shrinker<'_> {
             if self.exhausted {
                 return;
             }
+            if let Op::Send { count, shared: false } =
+                self.best.lines.get(place).map_or(Op::Tick, |line| line.op.clone())
+            {
+                let mut script = self.best.clone();
+                script.lines[place].op = Op::Send { count, shared: true };
+                self.take(script);
+                continue;
+            }
             for plain in PLAIN_CONTENTS {
                 match self.best.lines.get(place) {
                     Some(Line { op: Op::Encryption(content), .. }) if content != plain => {}

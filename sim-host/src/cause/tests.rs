@@ -32,7 +32,7 @@ fn decisions(script: &Script) -> Vec<Value> {
 fn the_record_of_a_sound_run_replays_without_a_violation_and_sends_as_many_messages() {
     for name in Scenario::names().filter(|name| *name != "ten-thousand-rooms") {
         let scenario = Scenario::named(name).unwrap();
-        let scenario = Scenario { duration_ms: scenario.duration_ms.min(3 * DAY_MS), ..scenario };
+        let scenario = Scenario { duration_ms: scenario.duration_ms.min(DAY_MS), ..scenario };
         let plan = Plan::new(&scenario, 1);
         let script = simulation::record(&plan, Crypto::None, &violation(&scenario, 0)).unwrap();
         let encrypted = decisions(&script).iter().filter(|line| line["decision"] == "encrypted").count();

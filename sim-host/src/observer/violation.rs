@@ -1,6 +1,6 @@
 //! What an observer finds.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Something that the device should not have done, or that should not have come of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,7 +18,7 @@ pub struct Violation {
 }
 
 /// The ways to go wrong. The names in reports are these in `snake_case`, and stay as they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ViolationKind {

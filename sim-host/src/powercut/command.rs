@@ -44,12 +44,15 @@ const HELP: &str =
     "A step is a word that is written to flash, or a page that is erased. The power is cut in each of
 them once, the device restarts, and everything that it then sends is judged.
 
-Examples:
-  pawl-sim powercut                                   every operation there is
-  pawl-sim powercut --acts 2000 --seed 7              a long life
-  pawl-sim powercut --second-cuts-every 1             second cuts after every first one
+--acts 2000 is a long life; --second-cuts-every 1 cuts again after every first cut.
 
-Exit status: 0 all is well, 1 there was a violation, 2 wrong use or a file that cannot be written.";
+Examples:
+  pawl-sim powercut --cuts-every 50 --second-cuts-every 0     a quick look
+  pawl-sim powercut --acts 30 --seed 7 --cuts-every 100       a random life, and some of its steps
+  pawl-sim powercut --cuts-every 100 --json summary.json --quiet
+
+Exit status: 0 all is well, 1 there was a violation, 2 wrong use or a file that cannot be
+written.";
 
 /// Sweeps, and says what came of it.
 ///

@@ -55,13 +55,17 @@ impl Scenario {
     /// # Errors
     /// A file that cannot be read, or what is wrong with it.
     pub fn open(path: &Path) -> Result<Self, String> {
+        Scenario::open_with_text(path).map(|(scenario, _)| scenario)
+    }
+
+    pub(super) fn open_with_text(path: &Path) -> Result<(Self, String), String> {
         let source = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {source}: {error}"))?;
         let mut scenario = Scenario::parse(&source, &text).map_err(|error| error.to_string())?;
         if let Some(stem) = path.file_stem() {
             scenario.name = stem.to_string_lossy().into_owned();
         }
-        Ok(scenario)
+        Ok((scenario, text))
     }
 
     /// The scenario that a text describes. `source` is named in an error.

@@ -36,9 +36,8 @@ const HELP: &str = r#"A line is an operation `op` at a true time `at`, in ms. Th
   restart           clean: true if the device is told before, false for a power cut
 
 Examples:
-  printf '%s\n' '{"at":0,"op":"encryption","room":"!a","content":{"algorithm":"m.megolm.v1.aes-sha2"}}' \
-                '{"at":9,"op":"send","room":"!a","count":101}' | pawl-sim trace
-  pawl-sim trace sim-host/traces/redacted.jsonl
+  echo '{"at":0,"op":"send","room":"!a"}' | pawl-sim trace    to a room that is not encrypted
+  pawl-sim trace sim-host/traces/redacted.jsonl               a story of the repository's
 
 Exit status: 0; 1 where --judge found a violation; 2 where a line is wrong, and the message names it."#;
 
