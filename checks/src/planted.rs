@@ -106,8 +106,7 @@ impl Bench {
         workspace::write(&path, source.as_bytes())?;
         let buggy = buggy?;
 
-        let seed = self.lowest_seed(&buggy, bug)?;
-        let trace = self.trace(&buggy, bug, seed)?;
+        let (seed, trace) = self.sweep(&buggy, bug)?;
         let lines = trace.lines().count();
         if lines > MOST_LINES {
             return Err(format!("seed {seed}: the trace has {lines} lines:\n{trace}"));
@@ -128,8 +127,8 @@ impl Bench {
         Ok(format!("{} with seed {seed}, in {lines} lines\n{}", bug.violation, trace.trim_end()))
     }
 
-    /// The lowest seed of a sweep that shows it.
-    fn lowest_seed(&self, buggy: &Program, bug: &Bug) -> Result<u64, String> {
+    /// The lowest seed of a sweep that shows it, and the trace that comes with it.
+    fn sweep(&self, buggy: &Program, bug: &Bug) -> Result<(u64, String), String> {
         let report = self.programs.join("sweep.json");
         let _ = fs::remove_file(&report);
         for seeds in SEEDS {
@@ -138,24 +137,15 @@ impl Bench {
             if !matches!(output.status.code(), Some(0 | 1)) {
                 return Err(format!("the sweep fails:\n{}", text(&output.stderr)));
             }
-            let findings = &json(&report)?["scenarios"]["drawn"]["violations"];
-            if let Some(seed) = findings[&bug.violation]["lowest_seed"].as_u64() {
-                return Ok(seed);
+            let finding = &json(&report)?["scenarios"]["drawn"]["violations"][&bug.violation];
+            if let Some(seed) = finding["lowest_seed"].as_u64() {
+                let lines = finding["first"]["trace"]["lines"].as_array();
+                let lines = lines.ok_or_else(|| format!("seed {seed}: no trace shows it"))?;
+                let lines = lines.iter().filter_map(Value::as_str).map(|line| format!("{line}\n"));
+                return Ok((seed, lines.collect()));
             }
         }
         Err(format!("no sweep of {} seeds finds it as {}", SEEDS[SEEDS.len() - 1], bug.violation))
-    }
-
-    /// The trace that a run with this seed comes to.
-    fn trace(&self, buggy: &Program, bug: &Bug, seed: u64) -> Result<String, String> {
-        let (report, seed) = (self.programs.join("run.json"), seed.to_string());
-        buggy.run(&["run", "drawn", "--crypto", "none", "--quiet", "--seed", &seed, "--json"], &report)?;
-        let report = json(&report)?;
-        let traces = report["traces"].as_array().map_or(&[][..], Vec::as_slice);
-        let trace = traces.iter().find(|trace| trace["kind"] == bug.violation.as_str());
-        let lines = trace.and_then(|trace| trace["lines"].as_array());
-        let lines = lines.ok_or_else(|| format!("seed {seed}: there is no trace of a {}", bug.violation))?;
-        Ok(lines.iter().filter_map(Value::as_str).map(|line| format!("{line}\n")).collect())
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Arguments {
 
 const HELP: &str = r#"A line is an operation `op` at a true time `at`, in ms. The first may be a `config`.
   {"op":"config","limits":{"messages":[1,10000],"period_ms":[3600000,2419200000]},"policy":"ratchet",
-   "max_rooms":64,"complete":true,"plaintext":true,"clock":{"bits":64,"hz":1000},"rtc":false,"reserve":16}
+   "max_rooms":64,"complete":true,"plaintext":true,"clock":{"bits":64,"hz":1000,"at_boot":0},"rtc":false,"reserve":16}
   With rtc, a clock goes on over restarts, and sessions are stored too, `reserve` messages ahead.
   encryption        room, content (any JSON) or raw (a string with the content's bytes)
   send              room, count, share: "ok" or "fail"
