@@ -125,15 +125,28 @@ fn main() -> ExitCode {
         Some(Command::Explain(arguments)) => explain::command::run(&arguments),
         Some(Command::Trace(arguments)) => trace::command::run(&arguments),
         Some(Command::Powercut(arguments)) => powercut::command::run(&arguments),
-        Some(Command::Completions(Completions { shell })) => {
-            clap_complete::generate(shell, &mut CommandLine::command(), "pawl-sim", &mut io::stdout());
-            Ok(ExitCode::SUCCESS)
-        }
+        Some(Command::Completions(Completions { shell })) => Ok(print_completions(shell)),
     };
     result.unwrap_or_else(|message| {
         eprintln!("pawl-sim: {message}");
         ExitCode::from(2)
     })
+}
+
+fn print_completions(shell: Shell) -> ExitCode {
+    let mut command = CommandLine::command();
+    let mut text = Vec::new();
+    if shell == Shell::Bash {
+        // clap_complete 4.6 writes a script that finds no option of a subcommand where the program's name has a hyphen.
+        clap_complete::generate(shell, &mut command, "pawl_sim", &mut text);
+        let script = String::from_utf8_lossy(&text).replace(" pawl_sim\n", " pawl-sim\n");
+        text = script.into_bytes();
+    } else {
+        clap_complete::generate(shell, &mut command, "pawl-sim", &mut text);
+    }
+    // Somebody who reads only the first lines has seen enough.
+    let _closed = io::stdout().write_all(&text);
+    ExitCode::SUCCESS
 }
 
 fn run(arguments: &RunArguments) -> Result<ExitCode, String> {

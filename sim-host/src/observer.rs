@@ -57,6 +57,8 @@ pub struct Observer {
     /// The number of what happens now, among all that happens.
     step: u64,
     counter: CounterWatch,
+    /// Whether the last reading told that the counter has gone back.
+    went_back: bool,
     rooms: Vec<Room>,
     room_numbers: HashMap<Box<str>, RoomNumber>,
     /// The rooms of the sessions that are kept.
@@ -90,6 +92,7 @@ impl Observer {
             knowledge: Knowledge::complete(),
             step: 0,
             counter: CounterWatch::new(true, 1_000),
+            went_back: false,
             rooms: Vec::new(),
             room_numbers: HashMap::new(),
             session_rooms: HashMap::new(),

@@ -273,6 +273,8 @@ struct World<'s, P: Parts> {
     with_receivers: bool,
     sync: Sync<'s>,
     shares: u64,
+    /// How many records had been stored when the counter was last read.
+    records_at_reading: u64,
     /// The outage that comes about when the power fails in a write.
     cut_in_write: Option<Outage>,
     /// The outage that comes about in the next share.
@@ -318,6 +320,7 @@ impl<'s, P: Parts> World<'s, P> {
             with_receivers,
             sync: Sync::default(),
             shares: 0,
+            records_at_reading: 0,
             cut_in_write: None,
             cut_in_share: None,
             restarts: OutageKind::ALL.map(|kind| (kind, 0)).into(),
@@ -366,7 +369,12 @@ impl<'s, P: Parts> World<'s, P> {
             let outage = match Life::<P, K>::live(self, &mut memory) {
                 Ok(None) => break,
                 Ok(Some(outage)) => outage,
-                Err(PowerFailed) => self.cut_in_write.take().expect("the power fails when it is to be cut"),
+                Err(PowerFailed) => {
+                    if self.kiosk.chip().records_stored() == self.records_at_reading {
+                        self.observer.reading_lost();
+                    }
+                    self.cut_in_write.take().expect("the power fails when it is to be cut")
+                }
             };
             if !self.stay_off(outage) {
                 break;
@@ -518,6 +526,7 @@ impl<'s, P: Parts> World<'s, P> {
     #[inline]
     fn counter_is_read(&mut self) {
         self.records(Record::counter_read);
+        self.records_at_reading = self.kiosk.chip().records_stored();
         self.observer.counter_read(self.now_ms, self.kiosk.ticks(self.now_ms));
     }
 

@@ -115,12 +115,12 @@ fn completions_know_every_command_and_its_options() {
     // Bash itself completes with them.
     let folder = tempfile::tempdir().unwrap();
     run(
-        "source <(pawl-sim completions bash) && complete -p pawl-sim >it && grep -q -- '-F _pawl' it",
+        "source <(pawl-sim completions bash) && complete -p pawl-sim >it && grep -q -- '-F _pawl_sim' it",
         folder.path(),
     );
     run(
         "source <(pawl-sim completions bash) && COMP_WORDS=(pawl-sim sweep --sh) COMP_CWORD=2 && \
-         _pawl-sim pawl-sim --sh sweep && printf '%s\\n' \"${COMPREPLY[@]}\" | grep -qx -- --shards",
+         _pawl_sim pawl-sim --sh sweep && printf '%s\\n' \"${COMPREPLY[@]}\" | grep -qx -- --shards",
         folder.path(),
     );
 }

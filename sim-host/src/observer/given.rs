@@ -5,7 +5,7 @@ mod tests;
 
 use super::Observer;
 use super::clock::Reading;
-use super::room::{Session, SessionId};
+use super::room::{Room, Session, SessionId};
 use super::settings::Settings;
 
 impl Observer {
@@ -40,6 +40,7 @@ impl Observer {
 
     /// The device was told to forget a room (K3). Nothing of what it knew of it may come back.
     pub fn forgotten(&mut self, at_ms: u64, room: &str) {
+        self.went_back = false;
         let number = self.number_of(room);
         let room = &mut self.rooms[number.place()];
         if room.placed {
@@ -81,6 +82,7 @@ impl Observer {
     /// The device was told of something after which no session that the room has had may be used: a departure,
     /// a device removed, the application's request. `why` is named in the violations that follow from it.
     pub fn must_rotate(&mut self, at_ms: u64, room: &str, why: &'static str) {
+        self.went_back = false; // something else has happened since the reading
         let number = self.number_of(room);
         self.rooms[number.place()].ends_sessions(at_ms, why);
     }
@@ -89,6 +91,7 @@ impl Observer {
     /// may not, no session that the room has had may be used (E3); a value that is not known is taken as `joined`. Of a room
     /// that the device does not know to be encrypted this says nothing.
     pub fn history_visibility(&mut self, at_ms: u64, room: &str, value: &str) {
+        self.went_back = false;
         let number = self.number_of(room);
         let room = &mut self.rooms[number.place()];
         let shared = matches!(value, "shared" | "world_readable");
@@ -104,7 +107,8 @@ impl Observer {
         self.knowledge.restarted();
     }
 
-    /// The device was off, and is on again with nothing of what it knew.
+    /// The device was off, and is on again with nothing of what it knew: settings that it is not given again it cannot keep
+    /// to. What was encrypted stays so.
     pub fn restarted_knowing_nothing(&mut self) {
         self.restarted();
         self.knowledge.lost();
@@ -123,8 +127,17 @@ impl Observer {
 
     /// The device reads its counter. One that has gone back, as far as the readings tell, ends all sessions (C3).
     pub fn counter_read(&mut self, at_ms: u64, ticks: u64) {
-        if self.counter.read(at_ms, ticks) == Reading::WentBack {
+        self.went_back = self.counter.read(at_ms, ticks) == Reading::WentBack;
+        if self.went_back {
             self.time_lost(at_ms, "the counter went back");
+        }
+    }
+
+    /// The power failed in the call for which the counter was last read, before anything was stored. What that reading told
+    /// is lost with the device's memory (B1), and after the restart it has another clock or no session.
+    pub fn reading_lost(&mut self) {
+        if std::mem::take(&mut self.went_back) {
+            self.rooms.iter_mut().for_each(Room::takes_back_last_event);
         }
     }
 

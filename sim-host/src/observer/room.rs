@@ -75,6 +75,8 @@ pub(super) struct Room {
     pub(super) greatest_session_age_ms: u64,
     /// When the last event that ends sessions was, in ms, and what it was.
     pub(super) last_rotation_event: Option<(u64, &'static str)>,
+    /// The one before that.
+    rotation_event_before: Option<(u64, &'static str)>,
     /// Those before the latest, the newest last.
     pub(super) earlier: VecDeque<Session>,
 }
@@ -96,6 +98,7 @@ impl Room {
             most_messages_in_a_session: 0,
             greatest_session_age_ms: 0,
             last_rotation_event: None,
+            rotation_event_before: None,
             earlier: VecDeque::new(),
         }
     }
@@ -107,7 +110,13 @@ impl Room {
 
     pub(super) fn ends_sessions(&mut self, at_ms: u64, why: &'static str) {
         self.rotation_events += 1;
-        self.last_rotation_event = Some((at_ms, why));
+        self.rotation_event_before = self.last_rotation_event.replace((at_ms, why));
+    }
+
+    /// The last event that ended sessions did not, for nobody can know of it.
+    pub(super) fn takes_back_last_event(&mut self) {
+        self.rotation_events = self.rotation_events.saturating_sub(1);
+        self.last_rotation_event = self.rotation_event_before;
     }
 
     /// Makes a session that is kept the latest one.

@@ -47,9 +47,9 @@ them once, the device restarts, and everything that it then sends is judged.
 --acts 2000 is a long life; --second-cuts-every 1 cuts again after every first cut.
 
 Examples:
-  pawl-sim powercut --cuts-every 50 --second-cuts-every 0     a quick look
-  pawl-sim powercut --acts 30 --seed 7 --cuts-every 100       a random life, and some of its steps
-  pawl-sim powercut --cuts-every 100 --json summary.json --quiet
+  pawl-sim powercut --cuts-every 50 --second-cuts-every 0                     a quick look
+  pawl-sim powercut --acts 30 --seed 7 --cuts-every 99 --second-cuts-every 0  a random life
+  pawl-sim powercut --cuts-every 99 --second-cuts-every 0 --json powercut.json --quiet
 
 Exit status: 0 all is well, 1 there was a violation, 2 wrong use or a file that cannot be
 written.";

@@ -62,10 +62,18 @@ impl<'s, P: Parts> World<'s, P> {
         for (place, event) in plan.events.iter().enumerate() {
             let due = |time| Due::Event { room: number(room), event: number(place), time };
             if self.schedule_first(&event.at, due) {
-                self.becomes_state(room, event.happening(0));
-                self.comes_about(room, event.happening(0));
+                match event.happening(0) {
+                    state @ (Happening::Encryption(_) | Happening::HistoryVisibility(_)) => {
+                        self.becomes_state(room, state);
+                    }
+                    happening => self.comes_about(room, happening),
+                }
                 self.schedule_again(&event.at, due(1));
             }
+        }
+        // Of state events that replace one another at once nobody hears but of the last.
+        for happening in self.current_state(room) {
+            self.comes_about(room, happening);
         }
         if let Some(churn) = &plan.churn {
             let due = |time| Due::Churn { room: number(room), time };

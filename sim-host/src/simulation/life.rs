@@ -116,10 +116,13 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
             world.observer.slept(for_ms);
             self.device.slept(Sleep::KnownMs(for_ms))
         } else {
-            world.observer.slept_unknown(world.now_ms, for_ms);
             self.device.slept(Sleep::Unknown)
         };
         self.world.kiosk.unless_power_failed(slept)?;
+        if !known {
+            // Where the power failed before that was stored (B1), the device starts as one that has not slept.
+            self.world.observer.slept_unknown(self.world.now_ms, for_ms);
+        }
         self.take_events()?;
         (0..self.world.rooms.len()).try_for_each(|room| self.send_outbox(room))?;
         Ok(true)
