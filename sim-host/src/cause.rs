@@ -30,9 +30,9 @@ pub struct ShrunkTrace {
     pub step: u64,
     /// Its lines, for `pawl-sim trace --judge`.
     pub lines: Vec<String>,
-    /// How many lines were recorded of the run, and how often what was left of them was replayed.
+    /// How many lines were recorded of the run.
     pub recorded_lines: usize,
-    /// See there.
+    /// How often what was left of them was replayed.
     pub replays: u64,
 }
 

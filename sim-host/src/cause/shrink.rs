@@ -188,30 +188,31 @@ impl Shrinker<'_> {
     }
 
     fn simplify_contents(&mut self) {
-        for place in 0..self.best.lines.len() {
-            if self.exhausted {
+        let mut place = 0;
+        while place < self.best.lines.len() && !self.exhausted {
+            match self.best.lines[place].op.clone() {
+                Op::Encryption(content) => self.simplify_content(place, &content),
+                Op::Send { count, shared: false } => {
+                    self.with_op(place, Op::Send { count, shared: true });
+                }
+                _ => {}
+            }
+            place += 1;
+        }
+    }
+
+    fn simplify_content(&mut self, place: usize, content: &str) {
+        for plain in PLAIN_CONTENTS {
+            if content == plain || self.with_op(place, Op::Encryption(plain.to_owned())) {
                 return;
             }
-            if let Op::Send { count, shared: false } =
-                self.best.lines.get(place).map_or(Op::Tick, |line| line.op.clone())
-            {
-                let mut script = self.best.clone();
-                script.lines[place].op = Op::Send { count, shared: true };
-                self.take(script);
-                continue;
-            }
-            for plain in PLAIN_CONTENTS {
-                match self.best.lines.get(place) {
-                    Some(Line { op: Op::Encryption(content), .. }) if content != plain => {}
-                    _ => break,
-                }
-                let mut script = self.best.clone();
-                script.lines[place].op = Op::Encryption(plain.to_owned());
-                if self.take(script) {
-                    break;
-                }
-            }
         }
+    }
+
+    fn with_op(&mut self, place: usize, op: Op) -> bool {
+        let mut script = self.best.clone();
+        script.lines[place].op = op;
+        self.take(script)
     }
 
     // ---- numbers ----
