@@ -38,10 +38,10 @@ fn the_record_of_a_sound_run_replays_without_a_violation_and_sends_as_many_messa
         let encrypted = decisions(&script).iter().filter(|line| line["decision"] == "encrypted").count();
         let report = simulation::run_without_cryptography(&plan, |_| {});
         let sent = usize::try_from(report.room_reports[0].messages).unwrap();
-        // The room may be one of a kind, and a waiting message is one that is sent when it waits no longer.
-        assert!(encrypted > 0 && encrypted <= sent + 1, "{name}: {encrypted} of {sent}");
+        // What a trace cannot say of a clock or of power makes a session more here and there.
+        assert!(encrypted > 0 && encrypted <= sent + sent / 20, "{name}: {encrypted} of {sent}");
         if scenario.rooms[0].count == 1 {
-            assert!(encrypted + 1 >= sent, "{name}: {encrypted} of {sent}");
+            assert!(encrypted + sent / 20 >= sent, "{name}: {encrypted} of {sent}");
         }
     }
 }
