@@ -424,7 +424,7 @@ impl Draw {
 /// A length of time, in the greatest unit that it is a whole number of.
 fn time(ms: u64) -> String {
     const UNITS: [(u64, &str); 4] = [(DAY_MS, "d"), (HOUR_MS, "h"), (MINUTE_MS, "m"), (SECOND_MS, "s")];
-    let unit = UNITS.into_iter().find(|(unit_ms, _)| ms > 0 && ms % unit_ms == 0);
+    let unit = UNITS.into_iter().find(|(unit_ms, _)| ms > 0 && ms.is_multiple_of(*unit_ms));
     let (unit_ms, unit) = unit.unwrap_or((1, "ms"));
     format!("{}{unit}", ms / unit_ms)
 }
