@@ -1,7 +1,8 @@
 //! Checks of the tests themselves, and of figures.
 //!
 //! `rules`: every rule of `docs/rules.md` is cited where it is implemented and where it is tested. `mistakes`: every
-//! mistake of `checks/mistakes.toml`, planted in a copy of the workspace, makes a test fail that cites its rule. `no-panic`: no
+//! mistake of `checks/mistakes.toml`, planted in a copy of the workspace, makes a test fail that cites its rule.
+//! `planted-bugs`: each bug of `checks/planted.toml` is found by a sweep of the simulation, and shown by a short trace. `no-panic`: no
 //! panic can be reached from what decides. `figures`: what is measured on the target is what is committed, and what the README
 //! says. `flash-bytes` measures images.
 
@@ -12,6 +13,7 @@ mod figures;
 mod flash_bytes;
 mod mistakes;
 mod no_panic;
+mod planted;
 mod workspace;
 
 use std::process::ExitCode;
@@ -34,6 +36,12 @@ enum Command {
         /// Only the mistakes whose name begins so, such as `T5`.
         #[arg(default_value = "")]
         prefix: String,
+    },
+    /// Every planted bug is found by a sweep of the simulation, and shown by a short trace.
+    PlantedBugs {
+        /// Only the bugs whose name contains this.
+        #[arg(default_value = "")]
+        part: String,
     },
     /// No panic can be reached from what decides.
     NoPanic {
@@ -70,6 +78,7 @@ fn main() -> ExitCode {
     let result = match CommandLine::parse().command {
         Command::Rules => citations::check(),
         Command::Mistakes { prefix } => mistakes::check(&prefix),
+        Command::PlantedBugs { part } => planted::check(&part),
         Command::Figures(Figures::Compare { compiler }) => figures::compare(&compiler),
         Command::Figures(Figures::Table { check }) => figures::table(check),
         Command::NoPanic { list } => no_panic::check(list),

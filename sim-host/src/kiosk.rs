@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 
 use pawl_core::clock::{TickRate, TimeError};
 use pawl_core::event::{Event, SendingDevice};
+use pawl_core::session::{OutboundSession, SESSION_ID_LENGTH};
 use pawl_core::settings::Limits;
 use pawl_core::{
     BlockReason, Config, DecideError, Decision, Device, Moment, OpenError, RoomId, ShareRequest, SharedError,
@@ -18,7 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::Counter;
 use crate::olm::{Identity, OlmChannel};
-use crate::parts::Parts;
+use crate::parts::{Parts, SessionNotMade};
 use crate::power::{Chip, Keeping, KioskDevice, Memory, Rtc, RtcReading};
 use crate::ratchet_index::{Use, last_use};
 use crate::receiver::Receiver;
@@ -59,6 +60,8 @@ pub struct Kiosk<P: Parts> {
     /// How much of `out` the last message that was encrypted takes.
     encrypted: usize,
     rotation_checks: u64,
+    /// The ID of the session that was made last, until somebody asks for it.
+    session_made: Option<[u8; SESSION_ID_LENGTH]>,
     chip: Chip,
     counter: Counter,
     rate: TickRate,
@@ -96,6 +99,7 @@ impl<P: Parts> Kiosk<P> {
             out: vec![0; 8_192],
             encrypted: 0,
             rotation_checks: 0,
+            session_made: None,
             chip: Chip::new(seed, places),
             rate: counter.rate(),
             counter,
@@ -279,7 +283,12 @@ impl<P: Parts> Kiosk<P> {
             Ok(moment) => moment,
             Err(error) => return self.unless_power_failed(Err(error)),
         };
-        let decision = match moment.decide(room, || self.parts.make_session(place)) {
+        let made = || {
+            let session = self.parts.make_session(place)?;
+            session.write_session_id(self.session_made.insert([0; SESSION_ID_LENGTH]));
+            Ok::<_, SessionNotMade>(session)
+        };
+        let decision = match moment.decide(room, made) {
             Ok(decision) => decision,
             Err(DecideError::Store(_)) if self.has_no_power() => return Err(PowerFailed),
             Err(DecideError::Store(_)) => return Ok(Attempt::NotStored),
@@ -310,6 +319,12 @@ impl<P: Parts> Kiosk<P> {
                 Attempt::Encrypted
             }
         })
+    }
+
+    /// The ID of the session that the last attempt to send made, if it did.
+    #[inline]
+    pub fn session_made(&mut self) -> Option<[u8; SESSION_ID_LENGTH]> {
+        self.session_made.take()
     }
 
     /// The content of the message that was encrypted last.

@@ -2,11 +2,13 @@
 //!
 //! A [`scenario`] says what happens; the [`simulation`] makes it happen to a [`kiosk`] that is built on the core, whose
 //! [`power`] goes off now and then, and to [receiving devices](receiver) that decrypt whatever it sends; an [`observer`]
-//! that shares no code with the core judges the bytes; a [`report`] says what came of it, and a [`page`] shows it; a [`sweep`]
-//! says what came of many seeds, and [`compare`] what came of each of many choices of limits.
+//! that shares no code with the core judges the bytes; a [`report`] says what came of it, a [`page`] shows it, and a trace of
+//! what [caused](cause) a violation shows how to see it again. A [`sweep`] says what came of many seeds, and [`compare`] what
+//! came of each of many choices of limits.
 
 #![forbid(unsafe_code)]
 
+pub mod cause;
 pub mod chronicle;
 pub mod clock;
 pub mod compare;

@@ -15,7 +15,7 @@ use pawl_sim_host::page::Page;
 use pawl_sim_host::report::Report;
 use pawl_sim_host::scenario::{self, Crypto, Scenario};
 use pawl_sim_host::simulation::{self, Plan};
-use pawl_sim_host::{compare, explain, powercut, sweep, trace};
+use pawl_sim_host::{cause, compare, explain, powercut, sweep, trace};
 
 /// Runs a Matrix kiosk through simulated weeks in seconds, with real Olm and Megolm sessions.
 ///
@@ -233,10 +233,16 @@ fn run_with_progress(scenario: &Scenario, arguments: &RunArguments, life_of: Opt
         ..Plan::new(scenario, arguments.seed)
     };
     let progress = |at_ms| bar.set_position(at_ms);
-    let report = match arguments.crypto.unwrap_or(scenario.crypto) {
+    let crypto = arguments.crypto.unwrap_or(scenario.crypto);
+    let mut report = match crypto {
         Crypto::Vodozemac => simulation::run_and_measure_wear(&plan, progress),
         Crypto::None => simulation::run_without_cryptography(&plan, progress),
     };
+    let mut progress = |lines| bar.set_message(format!("a trace of {lines} lines shows a violation"));
+    report.traces = cause::first_of_each_kind(&report.violations)
+        .into_iter()
+        .filter_map(|violation| cause::explain_violation(&plan, crypto, violation, &mut progress))
+        .collect();
     bar.finish_and_clear();
     report
 }

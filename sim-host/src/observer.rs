@@ -3,8 +3,8 @@
 //! It sees what the device was given (contents of `m.room.encryption` events, and that something happened after
 //! which an older session is no longer good enough), true time, what the device's counter showed when it was read, and
 //! the bytes the device emits; from these alone it tells whether the device kept to its rules. It shares no code with
-//! the device: it reads state events with `serde_json` (rules P1–P6), keeps its own account of settings (S1–S4, policy
-//! `Ratchet`) and places (K2), and takes the message index out of each ciphertext with vodozemac. It decides nothing for
+//! the device: it reads state events with `serde_json` (rules P1–P6), keeps its own account of settings (S1–S5), of
+//! places and of what the device can know (K), and of what ends sessions (E), and takes the message index out of each ciphertext with vodozemac. It decides nothing for
 //! the device, and does not decrypt: whether the receiving devices could is reported to it. Where nothing is encrypted
 //! ([`message_without_cryptography`](Observer::message_without_cryptography)), the session itself says which index it was
 //! used with, and the observer sees to it that no session is used whose key was not shared.
@@ -18,6 +18,8 @@
 mod checks;
 mod clock;
 mod exposure;
+mod given;
+mod knowledge;
 mod limit_use;
 mod message;
 mod room;
@@ -33,11 +35,12 @@ use std::fmt::Display;
 pub use self::exposure::Exposure;
 pub use self::limit_use::{LimitUse, Used};
 pub use self::message::PlainEvent;
-pub use self::settings::{Limits, Settings};
+pub use self::settings::{ChangePolicy, Limits, Settings};
 pub use self::summary::{RoomSummary, SessionSummary};
 pub use self::violation::{Violation, ViolationKind};
 
-use self::clock::{CounterWatch, Reading};
+use self::clock::CounterWatch;
+use self::knowledge::Knowledge;
 use self::limit_use::LimitUseSoFar;
 use self::message::MegolmContent;
 use self::room::{Room, Session, SessionId};
@@ -52,11 +55,12 @@ pub(crate) const VIOLATIONS_KEPT: usize = 1_000;
 /// since any fixed moment.
 pub struct Observer {
     limits: Limits,
-    /// How many encrypted rooms the device has places for, and how many have one.
-    places: usize,
-    placed: usize,
-    /// Whether a room has had no place, after which every room without one may be blocked (K2).
-    refused: bool,
+    policy: ChangePolicy,
+    /// Whether the device may ever send plaintext (K6).
+    plaintext: bool,
+    knowledge: Knowledge,
+    /// The number of what happens now, among all that happens.
+    step: u64,
     counter: CounterWatch,
     /// Whether the last reading told that the counter has gone back.
     went_back: bool,
@@ -83,14 +87,16 @@ impl RoomNumber {
 }
 
 impl Observer {
-    /// An observer that has seen nothing yet, for a device with these limits on rotation settings, and places for as
-    /// many rooms as there are. Its counter, if its readings are reported, has 32 bits and counts milliseconds.
+    /// An observer that has seen nothing yet, for a device with these limits on rotation settings, the policy `Ratchet`, and
+    /// places for as many rooms as there are, which knows that it is in no encrypted room, and may send plaintext. Its
+    /// counter, if its readings are reported, has 32 bits and counts milliseconds.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            places: usize::MAX,
-            placed: 0,
-            refused: false,
+            policy: ChangePolicy::Ratchet,
+            plaintext: true,
+            knowledge: Knowledge::complete(),
+            step: 0,
             counter: CounterWatch::new(true, 1_000),
             went_back: false,
             rooms: Vec::new(),
@@ -108,7 +114,25 @@ impl Observer {
     /// For a device with places for so many encrypted rooms.
     #[must_use]
     pub fn with_places(self, places: usize) -> Self {
-        Observer { places, ..self }
+        Observer { knowledge: self.knowledge.with_places(places), ..self }
+    }
+
+    /// For a device that does not know which of its rooms are encrypted, until a resync has ended (K1).
+    #[must_use]
+    pub fn on_a_first_start(self) -> Self {
+        Observer { knowledge: self.knowledge.incomplete(), ..self }
+    }
+
+    /// For a device that takes changes of a room's settings so (S3).
+    #[must_use]
+    pub fn with_policy(self, policy: ChangePolicy) -> Self {
+        Observer { policy, ..self }
+    }
+
+    /// For a device that is set never to send plaintext (K6).
+    #[must_use]
+    pub fn without_plaintext(self) -> Self {
+        Observer { plaintext: false, ..self }
     }
 
     /// For a device with such a counter: whether it has 32 bits and so wraps, or 64; and its ticks a second.
@@ -126,119 +150,6 @@ impl Observer {
         self.rooms.push(Room::new(room));
         self.room_numbers.insert(room.into(), number);
         number
-    }
-
-    // ---- what the device is given ----
-
-    /// The device was given an `m.room.encryption` event with an empty state key and this `content`.
-    pub fn encryption_event(&mut self, room: &str, content: &[u8]) {
-        let usable = Settings::read(content, &self.limits);
-        let number = self.number_of(room);
-        self.give_place(number);
-        let room = &mut self.rooms[number.place()];
-        room.encrypted = true; // S1
-        if let Some(new) = usable {
-            // S2, S3; without usable content S4 leaves everything as it is. An event that is given again changes nothing.
-            let before = room.settings;
-            room.settings = Some(before.map_or(new, |current| current.tightened(new)));
-            if let Some(before) = before.filter(|_| before != room.settings) {
-                room.sessions_kept().for_each(|session| self.limit_use.limits_change(session, before));
-            }
-        }
-    }
-
-    fn give_place(&mut self, number: RoomNumber) {
-        let room = &mut self.rooms[number.place()];
-        if self.placed < self.places && !room.placed {
-            room.placed = true;
-            self.placed += 1;
-        }
-        self.refused |= !room.placed;
-    }
-
-    /// The device was told of something after which no session that the room has had may be used: a departure,
-    /// a device removed, the application's request. `why` is named in the violations that follow from it.
-    pub fn must_rotate(&mut self, at_ms: u64, room: &str, why: &'static str) {
-        self.went_back = false; // something else has happened since the reading
-        let number = self.number_of(room);
-        self.rooms[number.place()].ends_sessions(at_ms, why);
-    }
-
-    /// The device was told the room's history visibility. Where that crosses between what newcomers may read and what they
-    /// may not, no session that the room has had may be used (E3); a value that is not known is taken as `joined`.
-    pub fn history_visibility(&mut self, at_ms: u64, room: &str, value: &str) {
-        self.went_back = false;
-        let number = self.number_of(room);
-        let room = &mut self.rooms[number.place()];
-        let shared = matches!(value, "shared" | "world_readable");
-        if std::mem::replace(&mut room.shares_history, shared) != shared && room.encrypted {
-            room.ends_sessions(at_ms, "the history visibility crossed");
-        }
-    }
-
-    /// The device was off, and is on again.
-    pub fn restarted(&mut self) {
-        self.restarts += 1;
-        self.counter.restarted();
-    }
-
-    /// The device was off, and is on again with nothing of what it knew: settings that it is not given again it cannot keep
-    /// to. What was encrypted stays so.
-    pub fn restarted_knowing_nothing(&mut self) {
-        self.restarted();
-        for room in &mut self.rooms {
-            (room.placed, room.settings) = (false, None);
-        }
-        (self.placed, self.refused) = (0, false);
-    }
-
-    /// The device does not know how much time has passed: it was off, or it slept. It cannot know how old the sessions
-    /// are that it had, so none of them may be used again (B3, C5). `why` is named in the violations that follow from it.
-    pub fn time_lost(&mut self, at_ms: u64, why: &'static str) {
-        for room in &mut self.rooms {
-            room.ends_sessions(at_ms, why);
-        }
-    }
-
-    /// The device reads its counter. One that has gone back, as far as the readings tell, ends all sessions (C3).
-    pub fn counter_read(&mut self, at_ms: u64, ticks: u64) {
-        self.went_back = self.counter.read(at_ms, ticks) == Reading::WentBack;
-        if self.went_back {
-            self.time_lost(at_ms, "the counter went back");
-        }
-    }
-
-    /// The power failed in the call for which the counter was last read, before anything was stored. What that reading told
-    /// is lost with the device's memory (B1), and after the restart it has another clock or no session.
-    pub fn reading_lost(&mut self) {
-        if std::mem::take(&mut self.went_back) {
-            self.rooms.iter_mut().for_each(Room::takes_back_last_event);
-        }
-    }
-
-    /// The device slept for that long, while its counter stood still, and knows it.
-    pub fn slept(&mut self, ms: u64) {
-        self.counter.told_of(ms);
-    }
-
-    /// The device slept for that long, while its counter stood still, and knows that it does not know for how long (C5).
-    pub fn slept_unknown(&mut self, at_ms: u64, ms: u64) {
-        self.counter.told_of(ms);
-        self.time_lost(at_ms, "the device slept for nobody knows how long");
-    }
-
-    /// A receiving device decrypted the room key of this session, or would have. A session is taken to be born at the
-    /// earlier of this and its first message; its real birth can only be earlier still.
-    pub fn room_key_received(&mut self, at_ms: u64, room: &str, session_id: &str) {
-        let number = self.number_of(room);
-        let Some(id) = SessionId::new(session_id.as_bytes()) else {
-            return self.session_id_too_long(at_ms, number);
-        };
-        let home = self.find_session(at_ms, number, id);
-        self.check_session_room(at_ms, number, home);
-        if let Some(session) = &mut self.rooms[home.place()].latest {
-            session.shared = true;
-        }
     }
 
     // ---- what it does ----
@@ -307,12 +218,17 @@ impl Observer {
     }
 
     /// The device did not send a message that it was asked to send. It has a reason only in a room that is encrypted
-    /// with no usable settings in force, and in one for which there is no place.
+    /// with no usable settings in force; where it does not know all its rooms, in one that it does not know; and, if it may
+    /// never send plaintext, in one that is not encrypted.
     pub fn not_sent(&mut self, at_ms: u64, room: &str) {
         let number = self.number_of(room);
         let room = &self.rooms[number.place()];
-        let no_place = self.refused && !room.placed;
-        if !no_place && (!room.encrypted || room.settings.is_some()) {
+        let has_reason = if room.placed {
+            room.settings.is_none()
+        } else {
+            !self.knowledge.is_complete() || !self.plaintext
+        };
+        if !has_reason {
             self.report(ViolationKind::BlockedWithoutCause, at_ms, number, || {
                 "a message was not sent, and nothing stood in its way".to_owned()
             });
@@ -454,7 +370,7 @@ impl Observer {
         } else {
             session.hidden_at_birth_ms
         };
-        let hidden_ms = u64::try_from(self.counter.hidden_ms() - before_ms).unwrap_or(0);
+        let hidden_ms = u64::try_from(self.counter.hidden_ms().saturating_sub(before_ms)).unwrap_or(0);
         session.age_ms(at_ms).saturating_sub(hidden_ms)
     }
 
@@ -490,7 +406,7 @@ impl Observer {
         *self.counts.entry(kind).or_default() += 1;
         if self.violations.len() < VIOLATIONS_KEPT {
             let room = self.rooms[room.place()].id.to_string();
-            self.violations.push(Violation { kind, at_ms, room, detail: detail() });
+            self.violations.push(Violation { kind, step: self.step, at_ms, room, detail: detail() });
         }
     }
 }

@@ -20,6 +20,14 @@ impl RatchetIndex {
     pub fn numbered(session: u32) -> Self {
         RatchetIndex { session, index: 0 }
     }
+
+    /// Its ID.
+    #[must_use]
+    pub fn session_id(&self) -> String {
+        let mut id = [0; SESSION_ID_LENGTH];
+        self.write_session_id(&mut id);
+        String::from_utf8_lossy(&id).into_owned()
+    }
 }
 
 /// An index of a session that was used.

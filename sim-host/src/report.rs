@@ -6,6 +6,7 @@ use std::fmt::{self, Display};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
+use crate::cause::{ShrunkTrace, first_of_each_kind};
 use crate::chronicle::{RoomLife, RotationsOverTime};
 use crate::observer::{LimitUse, Settings, VIOLATIONS_KEPT, Violation, ViolationKind};
 use crate::scenario::Crypto;
@@ -76,6 +77,9 @@ pub struct Report {
     pub violation_counts: BTreeMap<ViolationKind, u64>,
     /// The first 1,000 of them.
     pub violations: Vec<Violation>,
+    /// For the first violation of each kind, the shortest trace found that shows it, where one does. A run by itself looks for
+    /// none.
+    pub traces: Vec<ShrunkTrace>,
     /// How long the run took on this machine, in milliseconds.
     pub wall_ms: u64,
     /// The sessions that were made, over time.
@@ -173,18 +177,7 @@ impl Display for Report {
             writeln!(f, "{}", self.wear_table())?;
             writeln!(f)?;
         }
-        if self.is_clean() {
-            write!(f, "No violation.")
-        } else {
-            write!(f, "{} violations:", grouped(self.violation_count))?;
-            for violation in self.violations.iter().take(VIOLATIONS_SHOWN) {
-                write!(f, "\n  at {} ms in {}: {}", violation.at_ms, violation.room, violation.detail)?;
-            }
-            if self.violation_count > VIOLATIONS_SHOWN as u64 {
-                write!(f, "\n  … (--json FILE lists up to 1,000)")?;
-            }
-            Ok(())
-        }
+        if self.is_clean() { write!(f, "No violation.") } else { self.write_violations(f) }
     }
 }
 
@@ -203,6 +196,32 @@ impl Report {
     #[must_use]
     pub fn messages_a_second(&self) -> u64 {
         (self.messages + self.blocked_messages) * 1_000 / self.wall_ms.max(1)
+    }
+
+    fn write_violations(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} violations, with seed {}:", grouped(self.violation_count), self.seed)?;
+        for Violation { kind, step, at_ms, room, detail } in self.violations.iter().take(VIOLATIONS_SHOWN) {
+            write!(f, "\n  {}, step {step}, at {at_ms} ms in {room}: {detail}", kind.name())?;
+        }
+        if self.violation_count > VIOLATIONS_SHOWN as u64 {
+            write!(f, "\n  … (--json FILE lists up to 1,000)")?;
+        }
+        for violation in first_of_each_kind(&self.violations) {
+            self.write_trace(f, violation.kind)?;
+        }
+        Ok(())
+    }
+
+    fn write_trace(&self, f: &mut fmt::Formatter<'_>, kind: ViolationKind) -> fmt::Result {
+        let Some(trace) = self.traces.iter().find(|trace| trace.kind == kind) else {
+            return write!(f, "\n\n{}: no trace was found that shows it.", kind.name());
+        };
+        write!(
+            f,
+            "\n\n{}, in {} lines for `pawl-sim trace --judge`:\n\n{trace}",
+            kind.name(),
+            trace.lines.len()
+        )
     }
 
     fn write_messages(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

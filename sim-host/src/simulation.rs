@@ -32,11 +32,13 @@ use pawl_core::{RoomId, ShareRequest};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::cause::record::Record;
+use crate::cause::script::{Config, Script};
 use crate::chronicle::{RoomLife, RotationsOverTime, What};
 use crate::kiosk::{Kiosk, PowerFailed};
-use crate::observer::{Limits, Observer, RoomNumber};
+use crate::observer::{Limits, Observer, RoomNumber, Violation};
 use crate::olm::Identity;
-use crate::parts::{Parts, WithoutCryptography};
+use crate::parts::{Parts, SoundParts, WithoutCryptography};
 use crate::power::{Keeping, KeepsNothing, KeepsRooms, KeepsSessions, Memory};
 use crate::receiver::Receiver;
 use crate::report::Report;
@@ -99,6 +101,26 @@ pub fn run<P: Parts>(plan: &Plan<'_>, parts: P, progress: impl FnMut(u64)) -> Re
 /// Runs a plan without cryptography: the core's decisions and the observer's judgement alone.
 pub fn run_without_cryptography(plan: &Plan<'_>, progress: impl FnMut(u64)) -> Report {
     run(plan, WithoutCryptography::default(), progress)
+}
+
+/// What the core was told and asked of the room of a violation that a run of this plan has shown, up to there; nothing if it
+/// is no room of the plan's.
+pub(crate) fn record(plan: &Plan<'_>, crypto: Crypto, violation: &Violation) -> Option<Script> {
+    match crypto {
+        Crypto::Vodozemac => record_with(plan, SoundParts, violation),
+        Crypto::None => record_with(plan, WithoutCryptography::default(), violation),
+    }
+}
+
+fn record_with<P: Parts>(plan: &Plan<'_>, parts: P, violation: &Violation) -> Option<Script> {
+    let ids: Vec<String> = plan.scenario.room_ids().collect();
+    let place = ids.iter().position(|id| *id == violation.room)?;
+    let config = Config::of(plan.scenario, plan.reserve.get());
+    let mut progress = |_at_ms| {};
+    let mut world = World::new(plan, &ids, parts, P::CRYPTO == Crypto::Vodozemac, &mut progress);
+    world.record = Some(Record::new(config, violation.room.clone(), place, violation.step));
+    world.run();
+    world.record.map(Record::into_script)
 }
 
 fn run_with<P: Parts>(
@@ -248,6 +270,8 @@ struct World<'s, P: Parts> {
     /// ... and for when things happen, where that is random.
     chance: ChaCha8Rng,
     now_ms: u64,
+    /// How many things have come due so far.
+    step: u64,
     /// When `progress` is told next.
     progress_due_ms: u64,
     queue: Queue<Due>,
@@ -269,6 +293,8 @@ struct World<'s, P: Parts> {
     rotations: RotationsOverTime,
     /// The life of the room at that place, if it is wanted.
     life: Option<(usize, RoomLife)>,
+    /// What is recorded, in a run that is repeated for that.
+    record: Option<Record>,
     /// The content of the message that is being sent.
     content: Vec<u8>,
 }
@@ -297,6 +323,7 @@ impl<'s, P: Parts> World<'s, P> {
             power: random(2),
             chance: random(3),
             now_ms: 0,
+            step: 0,
             progress_due_ms: 0,
             queue: Queue::new(),
             kiosk: Kiosk::new(parts, scenario, reserve, seed),
@@ -312,6 +339,7 @@ impl<'s, P: Parts> World<'s, P> {
             observer: observer_of(scenario),
             rotations: RotationsOverTime::new(scenario.duration_ms),
             life: life_of.and_then(|id| Some((ids.iter().position(|room| room == id)?, RoomLife::new(id)))),
+            record: None,
             content: Vec::new(),
         };
         let plans = scenario.rooms.iter().flat_map(|plan| (0..plan.count).map(move |number| (plan, number)));
@@ -380,6 +408,7 @@ impl<'s, P: Parts> World<'s, P> {
         }
         self.record_of_all(What::On);
         let boot_ms = self.now_ms;
+        self.records(|record, at| record.restarted(at, kind));
         match self.scenario.device.stores {
             Stores::Nothing => self.observer.restarted_knowing_nothing(),
             Stores::Rooms | Stores::Sessions => self.observer.restarted(),
@@ -405,6 +434,7 @@ impl<'s, P: Parts> World<'s, P> {
     /// The kiosk is off, or sleeps: what comes due meanwhile concerns no device that runs, and what it was sharing is
     /// lost. Returns whether the scenario goes on after that.
     fn do_nothing_for(&mut self, ms: u64) -> bool {
+        self.records(|record, _| record.falls_idle());
         for room in 0..self.rooms.len() {
             if self.rooms[room].sharing.take().is_some() {
                 self.record(room, |_| What::ShareLost);
@@ -436,12 +466,17 @@ impl<'s, P: Parts> World<'s, P> {
     /// Time goes on to the next thing before `until_ms` that a kiosk which is on has to do something about.
     fn next_task(&mut self, until_ms: u64) -> Option<Task> {
         loop {
+            if self.record.as_ref().is_some_and(|record| record.is_over(self.step)) {
+                return None;
+            }
             let (at_ms, due) = self.queue.pop_before(until_ms)?;
             if at_ms >= self.progress_due_ms {
                 (self.progress)(at_ms);
                 self.progress_due_ms = at_ms + self.scenario.duration_ms / PROGRESS_STEPS;
             }
             self.now_ms = at_ms;
+            self.step += 1;
+            self.observer.step(self.step);
             if let Some(task) = self.comes_due(due) {
                 return Some(task);
             }
@@ -496,9 +531,18 @@ impl<'s, P: Parts> World<'s, P> {
 
     // ---- what the observer is told ----
 
+    /// Records something, if that is wanted, at the time that it is.
+    #[inline]
+    fn records(&mut self, what: impl FnOnce(&mut Record, u64)) {
+        if let Some(record) = &mut self.record {
+            what(record, self.now_ms);
+        }
+    }
+
     /// The kiosk is about to read its counter.
     #[inline]
     fn counter_is_read(&mut self) {
+        self.records(Record::counter_read);
         self.records_at_reading = self.kiosk.chip().records_stored();
         self.observer.counter_read(self.now_ms, self.kiosk.ticks(self.now_ms));
     }
@@ -535,6 +579,7 @@ fn number(room: usize) -> u32 {
 
 fn observer_of(scenario: &Scenario) -> Observer {
     Observer::new(scenario.limits())
+        .on_a_first_start()
         .with_places(scenario.device.places)
         .with_counter(scenario.clock.bits == Bits::ThirtyTwo, scenario.clock.hz.get())
 }

@@ -8,6 +8,7 @@
 //! A report holds sums, extremes and [histograms](Figure) of fixed buckets, and of each kind of violation the lowest seed
 //! that shows it. It grows neither with seeds nor with simulated time.
 
+mod causes;
 pub mod command;
 mod file;
 pub mod merge;

@@ -6,8 +6,10 @@
 
 mod clock;
 pub mod command;
+mod judge;
 mod line;
 mod outlives;
+mod output;
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -29,9 +31,12 @@ use rand_chacha::ChaCha20Rng;
 use serde::Serialize;
 
 use self::clock::DeviceClock;
+use self::judge::Judge;
+pub use self::judge::Judgement;
 use self::line::{Config, Encryption, Line, Operation, Room, Share};
 use self::outlives::{Memory, Rtc};
-use crate::ratchet_index::RatchetIndex;
+use self::output::{EncryptionOutput, SendOutput};
+use crate::ratchet_index::{RatchetIndex, last_use};
 
 /// Why a trace stopped.
 #[derive(Debug)]
@@ -66,6 +71,17 @@ impl std::error::Error for TraceError {}
 /// # Errors
 /// The first line that is not understood, lacks a field or goes back in time; nothing is printed for it or after it.
 pub fn run(input: impl BufRead, output: impl Write) -> Result<(), TraceError> {
+    run_before(&mut None, input, output)
+}
+
+/// As [`run`], before an [observer](crate::observer), which says what it saw up to the end or to the line that is wrong.
+pub fn judge(input: impl BufRead, output: impl Write) -> (Judgement, Result<(), TraceError>) {
+    let mut judge = Some(Judge::default());
+    let result = run_before(&mut judge, input, output);
+    (judge.map(Judge::judgement).unwrap_or_default(), result)
+}
+
+fn run_before(judge: &mut Option<Judge>, input: impl BufRead, output: impl Write) -> Result<(), TraceError> {
     let mut lines = input.split(b'\n').map(|line| line.map_err(TraceError::Read)).zip(1..).peekable();
     let configured = match lines.peek() {
         Some((Ok(first), _)) => match str::from_utf8(first) {
@@ -82,6 +98,9 @@ pub fn run(input: impl BufRead, output: impl Write) -> Result<(), TraceError> {
         }
         None => Config::usual().map_err(at_first_line)?,
     };
+    if let Some(judge) = judge {
+        judge.configure(&config);
+    }
     let mut places: Vec<_> = (0..config.max_rooms).map(|_| RoomPlace::new()).collect();
     let mut store = Memory::default();
     if config.complete {
@@ -93,7 +112,14 @@ pub fn run(input: impl BufRead, output: impl Write) -> Result<(), TraceError> {
     let true_time = Cell::new(0);
     let mut random = ChaCha20Rng::seed_from_u64(0); // what is sealed never leaves this memory
     let mut buffer = [0; sealed_length::<RatchetIndex>()];
-    let mut trace = Trace { config: &config, true_time: &true_time, sessions: HashMap::new(), output };
+    let mut trace = Trace {
+        config: &config,
+        true_time: &true_time,
+        sessions: HashMap::new(),
+        sessions_made: 0,
+        judge,
+        output,
+    };
     loop {
         let ended_by = if config.rtc {
             let rtc = Rtc(&true_time);
@@ -104,7 +130,7 @@ pub fn run(input: impl BufRead, output: impl Write) -> Result<(), TraceError> {
             trace.one_life(&mut lines, &mut places, RoomsStored::new(&mut store))?
         };
         match ended_by {
-            End::Restart => {}
+            End::Restart => trace.tell(|judge| judge.restarted(true_time.get())),
             End::Trace => return trace.output.flush().map_err(TraceError::Write),
         }
     }
@@ -115,13 +141,14 @@ const KEY: StoreKey = StoreKey::new([0; 32]);
 
 const IN_MEMORY: &str = "what is kept in memory can be stored and read";
 
-/// The device as it was stored. Its clock shows 0.
+/// The device as it was stored.
 fn boot<'a, P: Persistence<RatchetIndex>>(
     config: &Config,
     places: &'a mut [RoomPlace<RatchetIndex>],
     persistence: P,
 ) -> Device<'a, RatchetIndex, P> {
-    Device::open_at_ticks(places, config.core, persistence, 0, config.rate).expect(IN_MEMORY)
+    let ticks = DeviceClock::new(config, 0).ticks_at(0);
+    Device::open_at_ticks(places, config.core, persistence, ticks, config.rate).expect(IN_MEMORY)
 }
 
 /// How often a clock that wraps is read between two lines, at most: a second or so of work.
@@ -167,6 +194,9 @@ struct Trace<'t, W> {
     true_time: &'t Cell<u64>,
     /// How many sessions were made for each room.
     sessions: HashMap<String, u64>,
+    /// How many were made at all.
+    sessions_made: u32,
+    judge: &'t mut Option<Judge>,
     output: W,
 }
 
@@ -177,6 +207,13 @@ enum End {
 }
 
 impl<W: Write> Trace<'_, W> {
+    /// Tells the judge, if there is one.
+    fn tell(&mut self, what: impl FnOnce(&mut Judge)) {
+        if let Some(judge) = self.judge {
+            what(judge);
+        }
+    }
+
     /// Boots the device and carries out lines up to a restart.
     fn one_life<P: Persistence<RatchetIndex>>(
         &mut self,
@@ -185,8 +222,9 @@ impl<W: Write> Trace<'_, W> {
         persistence: P,
     ) -> Result<End, TraceError> {
         let device = boot(self.config, places, persistence);
-        let Config { width, hz, rate, .. } = *self.config;
-        let clock = DeviceClock::new(width, hz, rate, self.true_time.get());
+        let clock = DeviceClock::new(self.config, self.true_time.get());
+        let booted_at = self.true_time.get();
+        self.tell(|judge| judge.counter_read(booted_at, clock.ticks_at(booted_at)));
         let mut life = Life { device, clock, trace: self };
         for (line, number) in lines {
             let line = line?;
@@ -195,6 +233,7 @@ impl<W: Write> Trace<'_, W> {
             if line.trim().is_empty() {
                 continue;
             }
+            life.trace.tell(|judge| judge.line(number));
             if life.line(line).map_err(|error| error.at_line(number))?.is_break() {
                 return Ok(End::Restart);
             }
@@ -229,6 +268,7 @@ impl<P: Persistence<RatchetIndex>, W: Write> Life<'_, '_, '_, P, W> {
         };
         self.let_time_pass(at, stood_still)?;
         self.trace.true_time.set(at);
+        self.trace.tell(|judge| judge.operation(at, &operation));
         self.carry_out(at, operation)
     }
 
@@ -260,7 +300,9 @@ impl<P: Persistence<RatchetIndex>, W: Write> Life<'_, '_, '_, P, W> {
     }
 
     fn read_clock(&mut self, at: u64) -> Result<(), Stop> {
-        let moment = self.device.at_ticks(self.clock.ticks_at(at), self.clock.rate());
+        let ticks = self.clock.ticks_at(at);
+        self.trace.tell(|judge| judge.counter_read(at, ticks));
+        let moment = self.device.at_ticks(ticks, self.clock.rate());
         moment.map(|_read| ()).map_err(|error| error.to_string().into())
     }
 
@@ -349,19 +391,35 @@ impl<P: Persistence<RatchetIndex>, W: Write> Life<'_, '_, '_, P, W> {
         let mut output = SendOutput::new(room.as_str());
         let mut rotation = None;
         loop {
+            let sessions_made = &mut self.trace.sessions_made;
+            let mut made = None;
+            let make = || {
+                *sessions_made = sessions_made.wrapping_add(1);
+                made = Some(*sessions_made);
+                Ok::<_, std::convert::Infallible>(RatchetIndex::numbered(*sessions_made))
+            };
             let moment = self.device.at_ticks(self.clock.ticks_at(at), self.clock.rate());
             let moment = moment.map_err(|error| error.to_string())?;
-            let decision =
-                moment.decide(room, || Ok::<_, std::convert::Infallible>(RatchetIndex::numbered(0)));
-            match decision.map_err(|error| error.to_string())? {
-                Decision::Plaintext(_permit) => output.decision = "plaintext",
+            let decision = moment.decide(room, make).map_err(|error| error.to_string())?;
+            if let Some(judge) = &mut self.trace.judge
+                && let Some(number) = made
+            {
+                judge.session_made(at, room.as_str(), number);
+            }
+            match decision {
+                Decision::Plaintext(_permit) => {
+                    self.trace.tell(|judge| judge.plaintext(at, room.as_str()));
+                    output.decision = "plaintext";
+                }
                 Decision::Blocked(reason) => {
+                    self.trace.tell(|judge| judge.blocked(at, room.as_str()));
                     output.decision = "blocked";
                     output.reason = Some(reason.name());
                 }
                 Decision::Share(request) => {
                     rotation = rotation.or(self.count_session(room, &request));
                     if matches!(share, Share::Ok) {
+                        self.key_goes_out(at, room, &request);
                         self.device.shared(&request).map_err(|error| error.to_string())?;
                         continue;
                     }
@@ -371,6 +429,7 @@ impl<P: Persistence<RatchetIndex>, W: Write> Life<'_, '_, '_, P, W> {
                 Decision::Encrypt(permit) => {
                     let encrypted = permit.encrypt(&EVENT, &SENDER, &mut [0; 1_024], &mut [0; 1_024]);
                     let encrypted = encrypted.map_err(|error| error.to_string())?;
+                    self.trace.tell(|judge| judge.used(at, room.as_str(), last_use()));
                     output.decision = "encrypted";
                     output.session = self.trace.sessions.get(room.as_str()).copied();
                     output.index = Some(encrypted.message_index);
@@ -378,6 +437,15 @@ impl<P: Persistence<RatchetIndex>, W: Write> Life<'_, '_, '_, P, W> {
                 }
             }
             return self.print(&output);
+        }
+    }
+
+    /// The judge sees which session's key it is.
+    fn key_goes_out(&mut self, at: u64, room: RoomId<'_>, request: &ShareRequest) {
+        if let Some(judge) = self.trace.judge {
+            let mut room_key = [0; 1_024];
+            let length = self.device.room_key(request, &mut room_key).unwrap_or_default();
+            judge.room_key(at, room.as_str(), &room_key[..length]);
         }
     }
 
@@ -399,45 +467,3 @@ impl<P: Persistence<RatchetIndex>, W: Write> Life<'_, '_, '_, P, W> {
 const EVENT: Event<'_> = Event { event_type: "m.room.message", content: b"{}" };
 
 const SENDER: SendingDevice<'_> = SendingDevice { sender_key: "", device_id: "" };
-
-#[derive(Serialize)]
-struct EncryptionOutput<'a> {
-    op: &'static str,
-    room: &'a str,
-    outcome: &'static str,
-    effect: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    messages: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    period_ms: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct SendOutput<'a> {
-    op: &'static str,
-    room: &'a str,
-    decision: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    session: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    index: Option<u32>,
-    /// Left out where there is no session, `null` where this message made none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rotation: Option<Option<&'static str>>,
-}
-
-impl<'a> SendOutput<'a> {
-    fn new(room: &'a str) -> Self {
-        SendOutput {
-            op: "send",
-            room,
-            decision: "",
-            reason: None,
-            session: None,
-            index: None,
-            rotation: None,
-        }
-    }
-}

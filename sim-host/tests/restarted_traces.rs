@@ -26,6 +26,8 @@ fn run(config: &Config, steps: &[Step]) -> (String, Vec<Value>) {
     if let Err(error) = trace::run(trace.as_bytes(), &mut output) {
         panic!("{error}\n{trace}");
     }
+    let (judgement, _) = trace::judge(trace.as_bytes(), std::io::sink());
+    assert_eq!(judgement.violations, [], "\n{trace}");
     let output = String::from_utf8(output).unwrap();
     (trace, output.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }

@@ -25,9 +25,12 @@ fn every_example_trace_ends_as_written_beside_it() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "jsonl") {
             let expected = fs::read_to_string(path.with_extension("expected")).unwrap();
-            let (output, stopped) = run(&fs::read_to_string(&path).unwrap());
+            let text = fs::read_to_string(&path).unwrap();
+            let (output, stopped) = run(&text);
             assert_eq!(stopped, None, "{}", path.display());
             assert_eq!(output, expected.lines().collect::<Vec<_>>(), "{}", path.display());
+            let (judgement, _) = trace::judge(text.as_bytes(), std::io::sink());
+            assert_eq!(judgement.violations, [], "{}", path.display());
             examples += 1;
         }
     }
@@ -187,4 +190,42 @@ fn a_line_that_is_not_utf8_stops_the_trace_and_is_named() {
 fn a_wait_that_a_fast_counter_cannot_be_read_through_stops_the_trace() {
     let clock = r#"{"op":"config","clock":{"bits":32,"hz":1000000}}"#;
     assert_stops(&format!("{clock}\n{{\"at\":18446744073709551615,\"op\":\"tick\"}}"), 2, "read");
+}
+
+/// How `pawl-sim trace --judge` ends with a trace on standard input, and what it prints.
+fn judged(trace: &str) -> assert_cmd::assert::Assert {
+    let mut command = assert_cmd::Command::cargo_bin("pawl-sim").unwrap();
+    command.args(["trace", "--judge"]).write_stdin(trace).assert()
+}
+
+#[test]
+fn a_sound_trace_is_judged_in_silence_and_prints_what_it_ever_did() {
+    let trace = format!("{ENCRYPT}\n{{\"at\":1,\"op\":\"send\",\"room\":\"!a\",\"count\":101}}");
+    let output = judged(&trace).success().stderr("").get_output().clone();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().collect::<Vec<_>>(), run(&trace).0);
+}
+
+#[test]
+fn a_judged_trace_still_stops_at_a_wrong_line() {
+    judged(&format!("{ENCRYPT}\n{{\"at\":1}}")).code(2);
+}
+
+#[test]
+fn a_clock_begins_at_what_the_configuration_says() {
+    // C2: it wraps a second after the boot, between two readings an hour apart.
+    let trace = |hz: u64| {
+        let config = format!(
+            r#"{{"op":"config","clock":{{"bits":32,"hz":{hz},"at_boot":{}}}}}"#,
+            u64::from(u32::MAX) - hz
+        );
+        format!(
+            "{config}\n{}\n{}\n{}",
+            r#"{"at":0,"op":"encryption","room":"!a","content":{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_ms":3600000}}"#,
+            r#"{"at":0,"op":"send","room":"!a"}"#,
+            r#"{"at":3600000,"op":"send","room":"!a"}"#,
+        )
+    };
+    for hz in [1_000, 32_768, 1_000_000] {
+        assert!(run(&trace(hz)).0[2].contains(r#""rotation":"age""#), "{hz}");
+    }
 }

@@ -7,13 +7,27 @@ impl Observer {
     pub(super) fn plaintext_message(&mut self, at_ms: u64, room: &str, event_type: &str) {
         let number = self.number_of(room);
         if !self.rooms[number.place()].encrypted {
-            self.rooms[number.place()].plaintext_messages += 1;
-            return;
+            return self.plaintext_without_encryption(at_ms, number);
         }
         self.report(ViolationKind::PlaintextAfterEncryption, at_ms, number, || {
             format!("{event_type:?} was sent in plaintext")
         });
         self.check_not_blocked(at_ms, number, "a plaintext message");
+    }
+
+    /// K1, K6.
+    fn plaintext_without_encryption(&mut self, at_ms: u64, room: RoomNumber) {
+        if !self.plaintext {
+            self.report(ViolationKind::SentWhileBlocked, at_ms, room, || {
+                "plaintext was sent by a device that is never to send any".to_owned()
+            });
+        } else if !self.knowledge.is_complete() {
+            self.report(ViolationKind::SentWhileBlocked, at_ms, room, || {
+                "plaintext was sent in a room of which nothing is known".to_owned()
+            });
+        } else {
+            self.rooms[room.place()].plaintext_messages += 1;
+        }
     }
 
     pub(super) fn not_megolm(&mut self, at_ms: u64, room: RoomNumber, why: String) {

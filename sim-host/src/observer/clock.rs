@@ -64,7 +64,7 @@ impl CounterWatch {
 
     /// The device was told of so many milliseconds that the counter did not show (C5).
     pub(super) fn told_of(&mut self, ms: u64) {
-        self.before_ms -= signed(ms);
+        self.before_ms = self.before_ms.saturating_sub(signed(ms));
     }
 
     /// The device reads the counter.
@@ -81,13 +81,14 @@ impl CounterWatch {
         let half = if self.wraps { 1 << 31 } else { 1 << 63 };
         let went = if passed < half { Reading::WentOn } else { Reading::WentBack };
         if went == Reading::WentOn {
-            self.shown_ticks += passed;
+            self.shown_ticks = self.shown_ticks.saturating_add(passed);
         }
         let before_ms = self.hidden_ms;
-        self.hidden_ms = self.before_ms + signed(true_ms - self.first_ms) - signed(self.shown_ms());
-        let more_ms = self.hidden_ms - before_ms;
+        let passed_ms = signed(true_ms - self.first_ms);
+        self.hidden_ms = self.before_ms.saturating_add(passed_ms).saturating_sub(signed(self.shown_ms()));
+        let more_ms = self.hidden_ms.saturating_sub(before_ms);
         if went == Reading::WentOn && more_ms > self.tick_ms() {
-            self.unseen_ms += more_ms.unsigned_abs();
+            self.unseen_ms = self.unseen_ms.saturating_add(more_ms.unsigned_abs());
         }
         went
     }

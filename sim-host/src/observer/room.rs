@@ -71,6 +71,8 @@ pub(super) struct Room {
     /// Whether the device had a place for it.
     pub(super) placed: bool,
     pub(super) settings: Option<Settings>,
+    /// Whether the next usable content is taken as the first one was (S5).
+    pub(super) reset: bool,
     /// Whether those who come later may read what was before.
     pub(super) shares_history: bool,
     /// How many events there were that end sessions.
@@ -97,6 +99,7 @@ impl Room {
             encrypted: false,
             placed: false,
             settings: None,
+            reset: false,
             shares_history: false,
             rotation_events: 0,
             messages: 0,
@@ -109,6 +112,11 @@ impl Room {
             rotation_event_before: None,
             earlier: VecDeque::new(),
         }
+    }
+
+    /// The device knows nothing of it any more.
+    pub(super) fn loses_place(&mut self) {
+        (self.placed, self.reset, self.shares_history, self.settings) = (false, false, false, None);
     }
 
     pub(super) fn ends_sessions(&mut self, at_ms: u64, why: &'static str) {

@@ -25,6 +25,17 @@ impl Default for Limits {
     }
 }
 
+/// What a device does with a later usable content (S3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangePolicy {
+    /// Each value becomes the smaller of the two.
+    Ratchet,
+    /// The new values replace the old.
+    Follow,
+    /// It is ignored.
+    Freeze,
+}
+
 /// The rotation settings of a room, after limits and defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Settings {
@@ -57,9 +68,16 @@ impl Settings {
         })
     }
 
-    /// S3, policy `Ratchet`.
-    pub(super) fn tightened(self, new: Self) -> Self {
-        Self { messages: self.messages.min(new.messages), period_ms: self.period_ms.min(new.period_ms) }
+    /// What is in force after a later usable content (S3).
+    pub(super) fn changed_to(self, new: Self, policy: ChangePolicy) -> Self {
+        match policy {
+            ChangePolicy::Ratchet => Self {
+                messages: self.messages.min(new.messages),
+                period_ms: self.period_ms.min(new.period_ms),
+            },
+            ChangePolicy::Follow => new,
+            ChangePolicy::Freeze => self,
+        }
     }
 }
 

@@ -364,11 +364,13 @@ fn violations_past_the_first_thousand_are_counted() {
 #[test]
 fn a_violation_is_written_as_the_report_has_it() {
     let mut observer = observer_of_encrypted_room();
+    observer.step(3);
     observer.message(7, ROOM, "m.room.message", b"{}");
     assert_eq!(
         serde_json::to_value(&observer.violations()[0]).unwrap(),
         json!({
             "kind": "plaintext_after_encryption",
+            "step": 3,
             "at_ms": 7,
             "room": ROOM,
             "detail": "\"m.room.message\" was sent in plaintext",

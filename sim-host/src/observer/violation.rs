@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 pub struct Violation {
     /// Which rule was broken.
     pub kind: ViolationKind,
+    /// At which step of the run: of a simulation, what came due before it, counted from 1; of a trace, the line's number.
+    pub step: u64,
     /// When, in milliseconds of true time.
     pub at_ms: u64,
     /// The room's ID.
@@ -22,7 +24,8 @@ pub struct Violation {
 pub enum ViolationKind {
     /// A plaintext message in a room that has had an encryption event.
     PlaintextAfterEncryption,
-    /// A message in an encrypted room, or an encrypted one in any room, with no usable settings in force.
+    /// A message in an encrypted room, or an encrypted one in any room, with no usable settings in force; or plaintext in a
+    /// room of which the device cannot know that it is not encrypted, or where it is never to send any.
     SentWhileBlocked,
     /// A message on a session that already carried as many as the limit in force allows.
     SessionOverMessageLimit,

@@ -59,6 +59,7 @@ impl<P: Parts> World<'_, P> {
             violation_count: self.observer.violation_count(),
             violation_counts: self.observer.violation_counts().clone(),
             violations: self.observer.violations().to_vec(),
+            traces: Vec::new(),
             wall_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             rotations_over_time: self.rotations.clone(),
             limit_use: self.observer.limit_use(),

@@ -4,8 +4,23 @@ use rand::RngExt;
 use rand_distr::Exp1;
 
 use super::{Delivery, Due, Outage, Repeated, Task, World, number};
+use crate::cause::script::Op;
 use crate::parts::Parts;
 use crate::scenario::{Bits, EventPlan, Incident, Ms, Range, When};
+
+impl Happening<'_> {
+    /// What a trace has of it.
+    pub(super) fn recorded(self) -> Op {
+        match self {
+            Happening::Encryption(content) => Op::Encryption(content.to_owned()),
+            Happening::Leave => Op::Leave,
+            Happening::Join => Op::Join,
+            Happening::DeviceRemoved => Op::DeviceRemoved,
+            Happening::HistoryVisibility(value) => Op::Visibility(value.to_owned()),
+            Happening::RequestRotation => Op::RequestRotation,
+        }
+    }
+}
 
 /// Something that happens in a room at a certain time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,6 +178,7 @@ impl<'s, P: Parts> World<'s, P> {
         let by_ms = self.chosen_ms(plan.by);
         let (counter, since_boot_ms) = self.kiosk.counter(self.now_ms);
         counter.fails(since_boot_ms, plan.kind, by_ms);
+        self.records(|record, _| record.counter_failed(plan.kind, by_ms));
     }
 
     /// The counter is read now and then even where there is nothing to send (C2).

@@ -8,6 +8,7 @@ use rand::RngExt;
 use super::sync::Delivery;
 use super::traffic::Waiting;
 use super::{CUT_WORDS, Happening, Outage, SESSIONS_KEPT, Sharing, Task, World};
+use crate::cause::script::Op;
 use crate::chronicle::What;
 use crate::kiosk::{Attempt, Kiosk, PowerFailed};
 use crate::observer::PlainEvent;
@@ -59,6 +60,8 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
     fn catch_up(&mut self) -> Result<(), PowerFailed> {
         if self.device.incomplete().is_some() {
             self.device.begin_resync();
+            self.world.observer.resync_begun();
+            self.world.records(|record, at| record.resync(at, Op::ResyncBegin));
             for room in 0..self.world.rooms.len() {
                 for happening in self.world.current_state(room) {
                     self.tell(Delivery { room, happening, again: true })?;
@@ -68,6 +71,8 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
                 Err(ResyncError::EventRefused) => {} // too many rooms: those that are not known stay blocked
                 result => self.world.kiosk.unless_power_failed(result)?,
             }
+            self.world.observer.resync_ended();
+            self.world.records(|record, at| record.resync(at, Op::ResyncEnd));
         }
         self.take_events()?;
         (0..self.world.rooms.len()).try_for_each(|room| self.send_outbox(room))
@@ -108,6 +113,7 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
         if !world.do_nothing_for(for_ms) {
             return Ok(false);
         }
+        world.records(|record, at| record.slept(at, for_ms, known));
         let slept = if known {
             world.observer.slept(for_ms);
             self.device.slept(Sleep::KnownMs(for_ms))
@@ -145,7 +151,11 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
             message.write_content(P::CRYPTO, &mut self.world.content);
             self.world.counter_is_read();
             let World { now_ms, kiosk, rooms, content, .. } = &mut *self.world;
-            match kiosk.try_send::<K>(*now_ms, &mut self.device, room, rooms[room].id, content)? {
+            let attempt = kiosk.try_send::<K>(*now_ms, &mut self.device, room, rooms[room].id, content)?;
+            self.session_was_made(room);
+            let shared = !matches!(attempt, Attempt::Share(_));
+            self.world.records(|record, at| record.asked_to_send(at, room, shared));
+            match attempt {
                 Attempt::Plaintext => self.emit_plaintext(room),
                 Attempt::Encrypted => self.emit(room),
                 Attempt::Unencrypted(used) => {
@@ -169,6 +179,16 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
             self.world.rooms[room].outbox.pop_front();
         }
         Ok(())
+    }
+
+    /// The observer hears of a session from whoever made it.
+    #[inline]
+    fn session_was_made(&mut self, room: usize) {
+        let World { now_ms, kiosk, rooms, observer, .. } = &mut *self.world;
+        if let Some(session_id) = kiosk.session_made() {
+            let session_id = String::from_utf8_lossy(&session_id);
+            observer.session_made(*now_ms, rooms[room].id.as_str(), &session_id);
+        }
     }
 
     fn not_sent(&mut self, room: usize, reason: &'static str) {
@@ -334,6 +354,7 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
             self.world.comes_about(room, happening);
         }
         self.world.record_told(room, happening, again);
+        self.world.records(|record, at| record.told(at, room, || happening.recorded()));
         let id = self.world.rooms[room].id;
         let device = &mut self.device;
         let told = match happening {
@@ -348,7 +369,12 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
                 self.world.kiosk.unless_power_failed(applied)?;
                 // What was told of a room before its first encryption event had no effect (E3).
                 match self.world.rooms[room].history_visibility {
-                    Some(value) => self.device.history_visibility_event(id, value),
+                    Some(value) => {
+                        let retold = || Happening::HistoryVisibility(value).recorded();
+                        self.world.records(|record, at| record.told(at, room, retold));
+                        self.world.observer.history_visibility(self.world.now_ms, id.as_str(), value);
+                        self.device.history_visibility_event(id, value)
+                    }
                     None => return Ok(()),
                 }
             }

@@ -171,6 +171,10 @@ impl Sweep<'_> {
                 saved = Instant::now();
             }
         };
+        if end == End::Complete {
+            let mut progress = |lines| bar.set_message(format!("a trace of {lines} lines shows a violation"));
+            report.look_for_traces(self.subject, &mut progress);
+        }
         bar.finish_and_clear();
         self.save(report)?;
         let left = self.to_run(report);
@@ -195,7 +199,7 @@ impl Sweep<'_> {
         let all = self.ours.map_or(0, SeedRange::count);
         let bar = ProgressBar::new(all).with_position(all - to_run.count());
         bar.reset_eta(); // what was run before took no time now
-        let template = "{pos} of {len} seeds {bar:40} {percent:>3} %, {eta} left";
+        let template = "{pos} of {len} seeds {bar:40} {percent:>3} %, {eta} left {msg}";
         bar.with_style(
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
         )

@@ -180,7 +180,7 @@ mod tests {
     }
 
     fn violation(kind: ViolationKind, at_ms: u64) -> Violation {
-        Violation { kind, at_ms, room: "!a:b".to_owned(), detail: format!("at {at_ms}") }
+        Violation { kind, step: 1, at_ms, room: "!a:b".to_owned(), detail: format!("at {at_ms}") }
     }
 
     fn sum(reports: impl IntoIterator<Item = SweepReport>) -> SweepReport {

@@ -46,6 +46,13 @@ impl SweepReport {
                 write!(f, "\n    at {} ms in {}: {}", first.at_ms, first.room, first.detail)?;
             }
             write!(f, "\n    {}", self.again(name, *lowest_seed))?;
+            if let Some(trace) = first.as_ref().and_then(|first| first.trace.as_ref()) {
+                write!(
+                    f,
+                    "\n    pawl-sim trace --judge, with these lines:\n{}",
+                    trace.to_string().trim_end()
+                )?;
+            }
         }
         if let Some(panics) = &tally.panics {
             write!(f, "\n  {} runs of {name} panicked\n    {}", grouped(panics.runs), panics.message)?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cause::ShrunkTrace;
 use crate::observer::ViolationKind;
 use crate::report::Report;
 
@@ -62,12 +63,16 @@ pub struct Finding {
 /// A violation that is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Example {
+    /// At which step of the run.
+    pub step: u64,
     /// When, in milliseconds of true time.
     pub at_ms: u64,
     /// The room's ID.
     pub room: String,
     /// What was seen, in a sentence.
     pub detail: String,
+    /// The shortest trace found that shows one of its kind, once it was looked for.
+    pub trace: Option<ShrunkTrace>,
 }
 
 /// Runs that panicked.
@@ -191,9 +196,11 @@ impl Finding {
     fn of(report: &Report, kind: ViolationKind, count: u64) -> Self {
         let first = report.violations.iter().find(|violation| violation.kind == kind);
         let first = first.map(|violation| Example {
+            step: violation.step,
             at_ms: violation.at_ms,
             room: violation.room.clone(),
             detail: violation.detail.clone(),
+            trace: None,
         });
         Finding { count, seeds: 1, lowest_seed: report.seed, first }
     }

@@ -2,11 +2,14 @@
 
 use pawl_core::clock::{CounterWidth, TickRate};
 
-/// A counter that shows 0 when the device boots.
+use super::line::Config;
+
+/// A counter that shows the same whenever the device boots: 0, unless the trace says otherwise.
 pub(super) struct DeviceClock {
     width: CounterWidth,
     hz: u32,
     rate: TickRate,
+    at_boot: u64,
     /// True time of the boot.
     booted_at: u64,
     /// How many milliseconds less it shows than have passed since the boot.
@@ -14,8 +17,9 @@ pub(super) struct DeviceClock {
 }
 
 impl DeviceClock {
-    pub(super) fn new(width: CounterWidth, hz: u32, rate: TickRate, booted_at: u64) -> Self {
-        DeviceClock { width, hz, rate, booted_at, behind_ms: 0 }
+    pub(super) fn new(config: &Config, booted_at: u64) -> Self {
+        let &Config { width, hz, rate, at_boot, .. } = config;
+        DeviceClock { width, hz, rate, at_boot, booted_at, behind_ms: 0 }
     }
 
     pub(super) fn rate(&self) -> TickRate {
@@ -25,7 +29,7 @@ impl DeviceClock {
     /// What the counter shows at a true time, in ticks.
     pub(super) fn ticks_at(&self, at: u64) -> u64 {
         let shown_ms = self.since_boot(at).saturating_sub(self.behind_ms);
-        let ticks = u128::from(shown_ms) * u128::from(self.hz) / 1_000;
+        let ticks = u128::from(self.at_boot) + u128::from(shown_ms) * u128::from(self.hz) / 1_000;
         let mask = match self.width {
             CounterWidth::Bits32 => u128::from(u32::MAX),
             CounterWidth::Bits64 => u128::from(u64::MAX),

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::TraceError;
+use super::{Judgement, TraceError};
+use crate::observer::Violation;
 
 /// What `pawl-sim trace` is told.
 #[derive(Args, Debug)]
@@ -15,11 +16,14 @@ use super::TraceError;
 pub struct Arguments {
     /// The trace, one JSON object a line; standard input where none is named
     file: Option<PathBuf>,
+    /// Lets an observer that shares no code with the core judge what goes out; violations are printed on standard error
+    #[arg(long)]
+    judge: bool,
 }
 
 const HELP: &str = r#"A line is an operation `op` at a true time `at`, in ms. The first may be a `config`.
   {"op":"config","limits":{"messages":[1,10000],"period_ms":[3600000,2419200000]},"policy":"ratchet",
-   "max_rooms":64,"complete":true,"plaintext":true,"clock":{"bits":64,"hz":1000},"rtc":false,"reserve":16}
+   "max_rooms":64,"complete":true,"plaintext":true,"clock":{"bits":64,"hz":1000,"at_boot":0},"rtc":false,"reserve":16}
   With rtc, a clock goes on over restarts, and sessions are stored too, `reserve` messages ahead.
   encryption        room, content (any JSON) or raw (a string with the content's bytes)
   send              room, count, share: "ok" or "fail"
@@ -35,7 +39,7 @@ Examples:
   echo '{"at":0,"op":"send","room":"!a"}' | pawl-sim trace    to a room that is not encrypted
   pawl-sim trace sim-host/traces/redacted.jsonl               a story of the repository's
 
-Exit status: 0, or 2 where a line is wrong; the message names it."#;
+Exit status: 0; 1 where --judge found a violation; 2 where a line is wrong, and the message names it."#;
 
 /// Runs the trace and prints what the core decides, up to a line that is wrong.
 ///
@@ -50,13 +54,30 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, String> {
             Box::new(BufReader::new(file))
         }
     };
-    match super::run(input, BufWriter::new(io::stdout().lock())) {
-        Ok(()) => Ok(ExitCode::SUCCESS),
+    let output = BufWriter::new(io::stdout().lock());
+    let (judgement, result) = if arguments.judge {
+        super::judge(input, output)
+    } else {
+        (Judgement::default(), super::run(input, output))
+    };
+    print_judgement(&judgement);
+    match result {
+        Ok(()) => Ok(ExitCode::from(u8::from(judgement.violation_count > 0))),
         // Nobody reads on.
         Err(TraceError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         Err(error) => Err(match &arguments.file {
             Some(path) => format!("{}: {error}", path.display()),
             None => error.to_string(),
         }),
+    }
+}
+
+fn print_judgement(judgement: &Judgement) {
+    for Violation { kind, step, room, detail, .. } in &judgement.violations {
+        eprintln!("line {step}: {}: in {room}: {detail}", kind.name());
+    }
+    let kept = u64::try_from(judgement.violations.len()).unwrap_or(u64::MAX);
+    if judgement.violation_count > kept {
+        eprintln!("… {} violations in all", judgement.violation_count);
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Config {
     pub(super) reserve: NonZeroU32,
     pub(super) width: CounterWidth,
     pub(super) hz: u32,
+    /// What the clock shows when the device boots, in ticks.
+    pub(super) at_boot: u64,
     pub(super) rate: TickRate,
 }
 
@@ -129,6 +131,10 @@ impl TryFrom<String> for Room {
 impl Room {
     pub(super) fn id(&self) -> Result<RoomId<'_>, String> {
         RoomId::new(&self.0).map_err(|error| error.to_string())
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -274,6 +280,7 @@ impl ConfigLine {
             reserve,
             width: self.clock.bits,
             hz: self.clock.hz,
+            at_boot: self.clock.at_boot,
             rate,
         })
     }
@@ -301,11 +308,12 @@ struct ClockField {
     #[serde(deserialize_with = "width")]
     bits: CounterWidth,
     hz: u32,
+    at_boot: u64,
 }
 
 impl Default for ClockField {
     fn default() -> Self {
-        ClockField { bits: CounterWidth::Bits64, hz: 1_000 }
+        ClockField { bits: CounterWidth::Bits64, hz: 1_000, at_boot: 0 }
     }
 }
 
