@@ -310,6 +310,12 @@ impl Observer {
         self.rooms[number.place()].latest.as_ref().map(Session::summary)
     }
 
+    /// The one before that.
+    pub fn session_before_latest(&self, room: &str) -> Option<SessionSummary> {
+        let number = self.room_numbers.get(room)?;
+        self.rooms[number.place()].earlier.back().map(Session::summary)
+    }
+
     /// Each room that anything was reported of, in the order they came up.
     pub fn rooms(&self) -> impl Iterator<Item = RoomSummary<'_>> {
         self.rooms.iter().map(Room::summary)

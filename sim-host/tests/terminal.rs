@@ -12,8 +12,8 @@ use assert_cmd::Command;
 use assert_cmd::cargo::{CommandCargoExt as _, cargo_bin};
 use nix::pty::openpty;
 
-const SUBCOMMANDS: [&str; 9] =
-    ["run", "sweep", "merge", "scenarios", "explain", "trace", "powercut", "completions", "help"];
+const SUBCOMMANDS: [&str; 10] =
+    ["run", "sweep", "merge", "compare", "scenarios", "explain", "trace", "powercut", "completions", "help"];
 
 fn help_of(arguments: &[&str]) -> String {
     let output = Command::cargo_bin("pawl-sim")

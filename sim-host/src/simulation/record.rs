@@ -22,12 +22,12 @@ impl<P: Parts> World<'_, P> {
         }
     }
 
-    /// A session is made for a room.
+    /// A session is made for a room. The observer has just heard of it.
     pub(super) fn record_rotation(&mut self, room: usize, reason: RotationReason) {
         self.rotations.add(self.now_ms, reason);
         if let Some((_, life)) = self.life.as_mut().filter(|(place, _)| *place == room) {
-            let latest = self.observer.latest_session(self.rooms[room].id.as_str());
-            life.new_session(self.now_ms, reason.name(), latest);
+            let replaced = self.observer.session_before_latest(self.rooms[room].id.as_str());
+            life.new_session(self.now_ms, reason.name(), replaced);
         }
     }
 
