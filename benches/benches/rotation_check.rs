@@ -11,6 +11,9 @@
 //!   elsewhere, and time is taken as it is shown, in whole seconds. pawl's side turns nanoseconds into milliseconds, keeps the time
 //!   from going back, and looks for events that end a session.
 
+#[cfg(feature = "peers")]
+mod matrix_sdk_crypto_session;
+
 use std::hint::black_box;
 use std::time::SystemTime;
 

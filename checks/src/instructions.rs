@@ -69,8 +69,9 @@ fn read(line: &str) -> Result<(String, u64), String> {
 }
 
 fn instructions(summary: &Value) -> Option<u64> {
-    let _ = summary;
-    None
+    let profiles = summary["profiles"].as_array()?;
+    let callgrind = profiles.iter().find(|profile| profile["tool"] == "Callgrind")?;
+    callgrind["data"]["total"]["metrics"]["Ir"]["values"]["new"].as_u64()
 }
 
 /// The name of the time that belongs to a count. An ID is an identifier: two underscores stand for a slash, one

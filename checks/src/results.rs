@@ -18,12 +18,16 @@ use serde::{Deserialize, Serialize};
 use self::machine::Machine;
 use self::simulation::Simulated;
 use self::times::Times;
+use crate::figures::grouped;
 use crate::instructions::{self, Counts};
 use crate::workspace;
 
 /// The page, and its plots beside it.
 const PAGE: &str = "benches/RESULTS.md";
 const PLOTS: &str = "benches/plots";
+
+/// The same for times and for instructions: with others, most of the peers would be built anew.
+const FEATURES: &str = "peers,instructions";
 
 /// All that is measured in one run.
 #[derive(Serialize, Deserialize)]
@@ -55,13 +59,10 @@ fn measure(kept: &Path) -> Result<Measured, String> {
     let mut steps = Steps { begin: Instant::now(), number: 0 };
     // Everything is built before anything is measured.
     steps.next("building the benchmarks and the peers, which takes minutes the first time");
-    cargo(
-        &["bench", "--locked", "-p", "pawl-benches", "--features", "peers,instructions", "--no-run"],
-        None,
-    )?;
+    cargo(&["bench", "--locked", "-p", "pawl-benches", "--features", FEATURES, "--no-run"], None)?;
     cargo(&["build", "--locked", "--release", "-p", "pawl-sim-host"], None)?;
     steps.next("counting instructions");
-    let instructions = instructions::count(&["instructions", "instructions_of_peers"], "peers,instructions")?;
+    let instructions = instructions::count(&["instructions", "instructions_of_peers"], FEATURES)?;
     steps.next("measuring times");
     let times = run_criterion()?;
     steps.next("simulating");
@@ -93,7 +94,7 @@ fn run_criterion() -> Result<Times, String> {
     {
         return Err(format!("cannot remove {}: {error}", home.display()));
     }
-    let mut arguments = vec!["bench", "--locked", "-p", "pawl-benches", "--features", "peers"];
+    let mut arguments = vec!["bench", "--locked", "-p", "pawl-benches", "--features", FEATURES];
     for bench in ["rotation_check", "parse_settings", "device", "send"] {
         arguments.extend(["--bench", bench]);
     }
@@ -115,6 +116,11 @@ fn cargo(arguments: &[&str], criterion_home: Option<&Path>) -> Result<(), String
         .status()
         .map_err(|error| format!("cannot run cargo: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("cargo {} failed", arguments.join(" "))) }
+}
+
+/// A number without what it has behind the point, its thousands apart.
+fn whole(number: f64) -> String {
+    grouped(format!("{number:.0}").parse().unwrap_or(0))
 }
 
 /// Where cargo puts what it builds.

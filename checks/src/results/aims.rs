@@ -57,7 +57,7 @@ pub(super) fn all(measured: &Measured) -> Result<Vec<Aim>, String> {
     aims.push(Aim {
         what: "decisions simulated a second, in ten thousand rooms, all of them observed".to_owned(),
         aimed_at: "≥ 2,000,000",
-        reached: crate::figures::grouped(simulated.messages_a_second() as u64),
+        reached: super::whole(simulated.messages_a_second()),
         counted: String::new(),
         missed: simulated.messages_a_second() < 2_000_000.0,
     });

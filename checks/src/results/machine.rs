@@ -36,7 +36,7 @@ pub(super) struct Machine {
 
 impl Machine {
     pub(super) fn look() -> Result<Self, String> {
-        let kernel = said(&mut Command::new("uname").args(["-s", "-r", "-m"]))?;
+        let kernel = said(Command::new("uname").args(["-s", "-r", "-m"]))?;
         let changed =
             !said(Command::new("git").args(["status", "--porcelain", "--", "core", "benches"]))?.is_empty();
         let commit = said(Command::new("git").args(["rev-parse", "--short=12", "HEAD"]))?;

@@ -13,7 +13,7 @@ const QUIET: f64 = 0.03;
 pub(super) fn page(measured: &Measured) -> Result<String, String> {
     let mut page = String::from(
         "# What pawl costs beside others\n\n\
-         Written by `cargo run --release -p pawl-checks -- results`, every number in it. How each side is called, and which one that \
+         Written by `cargo run -p pawl-checks -- results`, every number in it. How each side is called, and which one that \
          favours, stands in the docs of [the benchmarks](benches). All are built alike: release profile, whole-program \
          optimisation, one codegen unit. Times are medians, with the interval in which these lie with 95 % confidence; instructions are \
          counted by callgrind and the same in every run.\n\n",
@@ -119,7 +119,7 @@ fn growth(measured: &Measured) -> String {
                 "| {what} | {} | {:.2} | {} | {:.1} MiB |",
                 grouped(point.messages),
                 point.seconds,
-                grouped(point.messages_a_second() as u64),
+                super::whole(point.messages_a_second()),
                 point.peak_bytes as f64 / f64::from(1 << 20)
             ),
         );
@@ -178,7 +178,7 @@ fn made_with(measured: &Measured) -> String {
     text += "\n```sh\ncargo install --locked gungraun-runner --version ";
     text += machine.versions.iter().find(|(name, _)| name == "gungraun").map_or("", |(_, version)| version);
     text += "   # and valgrind, from your distribution\n\
-             cargo run --release -p pawl-checks -- results\n\
+             cargo run -p pawl-checks -- results\n\
              cargo bench -p pawl-benches --features peers           # the times alone\n\
              cargo bench -p pawl-benches                            # pawl's alone\n```\n";
     text

@@ -107,7 +107,7 @@ fn draw_on(
         )?;
     let number = |value: &f64| match value {
         ..1.0 => format!("{value}"),
-        _ => crate::figures::grouped(*value as u64),
+        _ => super::whole(*value),
     };
     chart
         .configure_mesh()
