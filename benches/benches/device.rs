@@ -18,7 +18,7 @@ use pawl_core::Decision;
 use pawl_core::record::RoomRecord;
 
 /// Room after room, each as often as any other, in an order without a pattern.
-fn in_no_order(ids: &[String]) -> impl FnMut() -> &str {
+fn in_no_order<'a>(ids: &'a [String]) -> impl FnMut() -> &'a str {
     let mut state = 1_u64;
     move || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

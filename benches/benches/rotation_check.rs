@@ -8,7 +8,7 @@
 //!   that same check; `matrix-sdk-crypto` is its `OutboundGroupSession::expired()`, which reads it too; `clock` is that read alone.
 //!   Towards pawl tilts that matrix-sdk-crypto finds its figures behind pointers that it shares between threads. Towards
 //!   matrix-sdk-crypto tilts that it checks count and age alone: whether the session was invalidated is asked
-//!   elsewhere, and time is taken as it is shown, in whole seconds. pawl's side turns nanoseconds into milliseconds, keeps the time
+//!   elsewhere, and time is taken as it is shown, in whole seconds. pawl's side counts milliseconds, keeps the time
 //!   from going back, and looks for events that end a session.
 
 #[cfg(feature = "peers")]

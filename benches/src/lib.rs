@@ -19,18 +19,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use embedded_time::clock::Error;
 use embedded_time::fraction::Fraction;
 
-/// The clock of std that matrix-sdk-crypto reads, in nanoseconds since 1970.
+/// The clock of std that matrix-sdk-crypto reads, in milliseconds since 1970: the specification's unit, and pawl's.
 #[derive(Clone, Copy, Debug)]
 pub struct StdClock;
 
 impl embedded_time::Clock for StdClock {
     type T = u64;
-    const SCALING_FACTOR: Fraction = Fraction::new(1, 1_000_000_000);
+    const SCALING_FACTOR: Fraction = Fraction::new(1, 1_000);
 
     #[inline]
     fn try_now(&self) -> Result<embedded_time::Instant<Self>, Error> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| Error::Unspecified)?;
-        let ticks = u64::try_from(since.as_nanos()).map_err(|_| Error::Unspecified)?; // in 2554
+        let ticks = u64::try_from(since.as_millis()).map_err(|_| Error::Unspecified)?; // it fits for 584 million years
         Ok(embedded_time::Instant::new(ticks))
     }
 }

@@ -99,6 +99,7 @@ fn draw_on(
     let mut chart = ChartBuilder::on(&ground)
         .caption(plot.caption, ("sans-serif", 20))
         .margin(16)
+        .margin_right(40)
         .x_label_area_size(44)
         .y_label_area_size(72)
         .build_cartesian_2d(
