@@ -9,7 +9,7 @@ use matrix_sdk_crypto::olm::{Account, EncryptionSettings, OutboundGroupSession};
 ///
 /// # Panics
 /// When matrix-sdk-crypto makes none.
-pub fn outbound_group_session() -> OutboundGroupSession {
+pub(crate) fn outbound_group_session() -> OutboundGroupSession {
     let account = Account::new("@kiosk:example.org".try_into().expect("a user ID"));
     OutboundGroupSession::new(
         account.device_id().to_owned(),
