@@ -25,7 +25,8 @@
 //! bit that has flipped from a write that was interrupted, and would hand out the item's previous version. So each item has a
 //! version number, and behind it a *note* of a few words is stored, an item of the map by itself, with that number. An item
 //! that is older than its note, or missing, has gone bad: [`StoreError::Damaged`]. After a power cut between the two the note is
-//! older, which is no harm. What was stored is read back before it counts.
+//! older; it is stored when the item is first loaded, so that what was loaded once is never taken back. Only where the flash is full
+//! is there no place for it. What was stored is read back before it counts.
 //!
 //! # What it does not do
 //!
@@ -232,9 +233,15 @@ impl<F: NorFlash> FlashStore<'_, F> {
         let noted = self.noted_version(item)?;
         match self.fetch(item.key())? {
             Some(found) if noted.is_none_or(|noted| found.number >= noted) => {
-                let place = buffer.get_mut(..found.bytes.len()).ok_or(StoreError::Damaged)?;
-                place.copy_from_slice(found.bytes);
-                Ok(Some(found.bytes.len()))
+                let (number, length) = (found.number, found.bytes.len());
+                buffer.get_mut(..length).ok_or(StoreError::Damaged)?.copy_from_slice(found.bytes);
+                if noted != Some(number) {
+                    match self.note(item, number) {
+                        Ok(()) | Err(StoreError::Full) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(Some(length))
             }
             None if noted.is_none() => Ok(None),
             _ => Err(StoreError::Damaged),
@@ -251,6 +258,11 @@ impl<F: NorFlash> FlashStore<'_, F> {
         if self.fetch(item.key())? != Some(Version { number, bytes }) {
             return Err(StoreError::Damaged);
         }
+        self.note(item, number)
+    }
+
+    /// From now on an older version of the item is damage.
+    fn note(&mut self, item: Item, number: u32) -> Result<(), StoreError> {
         at_once(self.map.store_item(self.buffer, &(item.key() | NOTE), &Version { number, bytes: &[] }))
     }
 

@@ -41,7 +41,7 @@ impl StoreKey {
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(&Key::from(self.0))
+        XChaCha20Poly1305::new(<&Key>::from(&self.0))
     }
 }
 

@@ -1060,3 +1060,33 @@ fn rooms_find_a_place_in_a_smaller_table_or_are_refused() {
         }
     }
 }
+
+#[test]
+fn a_session_does_not_come_back_with_a_table_that_shrinks_and_grows() {
+    // B4, K3
+    let mut large = World::<3>::new();
+    let (mut device, outside) = large.boot();
+    resync(&mut device);
+    for id in [room("!a:x"), room("!b:x"), ROOM] {
+        encrypt_room(&mut device, id, 100, WEEK_MS);
+    }
+    start_session(&mut device, &outside.clock, ROOM);
+    send_many(&mut device, &outside.clock, ROOM, 3);
+    device.forget(room("!a:x")).unwrap();
+    resync(&mut device);
+    let mut small = World::<2>::new();
+    small.outside.memory = core::mem::take(&mut large.outside.memory);
+    let _ = small.boot(); // the room moves to the place that is free
+    large.outside.memory = small.outside.memory;
+    let (mut device, _) = large.boot();
+    device.forget(ROOM).unwrap();
+    for id in [OTHER_ROOM, ROOM] {
+        encrypt_room(&mut device, id, 100, WEEK_MS); // back to the last place, where its session was
+    }
+    resync(&mut device);
+    let (mut device, outside) = large.boot();
+    let unshared = send_unshared(&mut device, &outside.clock, ROOM);
+    assert_eq!(unshared, Sent::WaitingForShare(Some(RotationReason::NoSession)));
+    let (mut device, outside) = large.boot();
+    assert_eq!(send(&mut device, &outside.clock, ROOM), NEW);
+}

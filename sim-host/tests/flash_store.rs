@@ -264,6 +264,31 @@ fn an_item_that_goes_bad_is_damage_and_never_an_older_one() {
 }
 
 #[test]
+fn an_item_whose_storing_was_cut_off_is_not_taken_back_once_it_was_loaded() {
+    // B5
+    let mut before = EmulatedFlash::<512, 4>::new(4, 0);
+    with_store(&mut before, |store| store.store(Item::Device, b"the first version")).unwrap();
+    let second = b"the second version";
+    let mut whole = before.clone();
+    with_store(&mut whole, |store| store.store(Item::Device, second)).unwrap();
+    let mut cut_before_the_note = 0;
+    for step in 0..whole.steps() - before.steps() {
+        let mut flash = before.clone();
+        flash.cut_after(step);
+        with_store(&mut flash, |store| store.store(Item::Device, second)).unwrap_err();
+        flash.power_on();
+        if with_store(&mut flash, |store| load(store, Item::Device)).as_deref() == Some(second) {
+            cut_before_the_note += 1;
+            let address = last_address_of(flash.bytes(), second);
+            flash.flip_bit(address, 3);
+            let loaded = with_store(&mut flash, |store| store.load(Item::Device, &mut [0; LONGEST]));
+            assert_eq!(loaded, Err(StoreError::Damaged), "cut after {step}");
+        }
+    }
+    assert!(cut_before_the_note > 1);
+}
+
+#[test]
 fn no_bit_of_the_flash_brings_back_an_older_item() {
     // B5
     let mut flash = EmulatedFlash::<512, 4>::new(4, 0);

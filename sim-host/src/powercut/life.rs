@@ -3,7 +3,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// The rooms of a life. The device's table has one place less than there are encrypted rooms.
+/// The rooms of a life. At first, the device's table has one place less than there are encrypted rooms.
 pub const ROOMS: [&str; 5] =
     ["!hall:example.org", "!door:example.org", "!yard:example.org", "!late:example.org", "!open:example.org"];
 
@@ -51,6 +51,12 @@ pub enum Act {
     SleepUnknown,
     /// The clock that outlives restarts is set anew.
     SetClockAnew,
+    /// The clock that outlives restarts cannot be read until it is set anew.
+    ClockUnreadable,
+    /// From the next start on, the device's table has so many places.
+    TableOf(usize),
+    /// All that was ever stored of a room's record goes bad: the end of a segment.
+    Damage(usize),
     /// Every session is stored as it is: the end of a segment that ends well.
     ShutDown,
 }
@@ -71,9 +77,9 @@ impl Life {
     #[must_use]
     pub fn short(seed: u64) -> Self {
         use Act::{
-            ClockBack, DeviceRemoved, Encryption, Forget, Join, Leave, Pass, RequestRotation, ResetSettings,
-            Resync, Send, SendUnshared, SetClockAnew, ShareArrives, ShutDown, Sleep, SleepUnknown,
-            Visibility,
+            ClockBack, ClockUnreadable, Damage, DeviceRemoved, Encryption, Forget, Join, Leave, Pass,
+            RequestRotation, ResetSettings, Resync, Send, SendUnshared, SetClockAnew, ShareArrives, ShutDown,
+            Sleep, SleepUnknown, TableOf, Visibility,
         };
         let segments = vec![
             vec![Encryption(0, 12), Resync, Send(OPEN, 1), Send(0, 1)],
@@ -89,6 +95,14 @@ impl Life {
             vec![Encryption(1, 40), Send(1, 3), Encryption(0, 3), Send(0, 4)],
             vec![SetClockAnew, Forget(LATE), Join(2), Send(0, 1)],
             vec![Resync, Send(2, 1), Send(0, 2), ShutDown],
+            // One room moves to where another was, and back.
+            vec![Forget(0), Resync, TableOf(2)],
+            vec![Send(1, 1), Send(2, 2), TableOf(4)],
+            vec![Forget(2), Join(0), Join(2), Resync, SendUnshared(2)],
+            vec![Send(2, 1), Send(1, 1), Damage(1)],
+            vec![Send(0, 1), Resync, Send(1, 1), ClockUnreadable],
+            vec![Send(1, 2), Send(0, 1), SetClockAnew],
+            vec![Send(1, 1), ShutDown],
         ];
         Life { seed, segments }
     }
@@ -102,8 +116,10 @@ impl Life {
         while made < acts {
             let mut segment: Vec<Act> =
                 (0..random.random_range(2..12)).map(|_| random_act(&mut random)).collect();
-            if random.random_bool(0.3) {
-                segment.push(Act::ShutDown);
+            match random.random_range(0..20) {
+                0..=5 => segment.push(Act::ShutDown),
+                6 => segment.push(Act::Damage(random.random_range(0..LATE + 1))),
+                _ => {}
             }
             made += segment.len();
             segments.push(segment);
@@ -114,7 +130,7 @@ impl Life {
 
 fn random_act(random: &mut ChaCha8Rng) -> Act {
     let room = random.random_range(0..LATE + 1);
-    match random.random_range(0..40) {
+    match random.random_range(0..42) {
         0..=15 => Act::Send(room, random.random_range(1..7)),
         16 => Act::Send(OPEN, 1),
         17 => Act::SendUnshared(room),
@@ -132,6 +148,8 @@ fn random_act(random: &mut ChaCha8Rng) -> Act {
         36 => Act::ClockBack,
         37 => Act::Sleep(random.random_range(1..HOUR_MS)),
         38 => Act::SleepUnknown,
+        39 => Act::ClockUnreadable,
+        40 => Act::TableOf(random.random_range(1..5)),
         _ => Act::SetClockAnew,
     }
 }

@@ -33,7 +33,7 @@ const PAGES: usize = 10;
 
 pub(super) type Flash = EmulatedFlash<PAGE, 4, 1>;
 
-/// The places of the device's table: one less than there are rooms that can be encrypted.
+/// The places of the device's table at first: one less than there are rooms that can be encrypted.
 const PLACES: usize = 3;
 
 /// The rotation period that every room asks for, in milliseconds.
@@ -63,6 +63,14 @@ pub(super) struct World {
     now_ms: u64,
     /// How much more than that the clock that goes on shows, and how often it was set.
     rtc: Stamp,
+    rtc_is_readable: bool,
+    /// Whether it was all the time since the device started last.
+    rtc_was_readable: bool,
+    /// The places of the device's table at its next start, and when it started last.
+    places: usize,
+    places_before: usize,
+    /// Whether something that was stored has gone bad since the last resync.
+    damaged: bool,
     rooms: [Room; ROOMS.len()],
     /// Whether the device was last told that it knows every room it is in.
     complete: bool,
@@ -107,6 +115,11 @@ impl World {
             seed,
             now_ms: 0,
             rtc: Stamp { ms: 1_000_000, setting: 1 },
+            rtc_is_readable: true,
+            rtc_was_readable: true,
+            places: PLACES,
+            places_before: PLACES,
+            damaged: false,
             rooms: core::array::from_fn(|_| joined()),
             complete: false,
             sessions: BTreeMap::new(),
@@ -148,8 +161,68 @@ impl World {
         end
     }
 
-    fn stamp(&self) -> Stamp {
-        Stamp { ms: self.rtc.ms + self.now_ms, setting: self.rtc.setting }
+    fn stamp(&self) -> Option<Stamp> {
+        self.rtc_is_readable.then(|| Stamp { ms: self.rtc.ms + self.now_ms, setting: self.rtc.setting })
+    }
+
+    /// The device starts: sessions that began without a stamp were not stored, and without one none comes back (B3).
+    fn starts(&mut self) {
+        if !self.rtc_is_readable {
+            self.end_all_sessions("the device started without a stamp");
+        }
+        if !self.rtc_was_readable {
+            self.expect_no_session();
+        }
+    }
+
+    /// It has started, and found its rooms in the store. A room that moved to another place has lost its session; for one
+    /// that found none there must be a cause: no place (K2), or that it was being forgotten.
+    fn started(&mut self, device: &Pawl<'_>) {
+        self.rtc_was_readable = self.rtc_is_readable;
+        if self.places < self.places_before {
+            self.expect_no_session();
+        }
+        self.places_before = self.places;
+        if device.incomplete() == Some(BlockReason::StoreDamaged) && !self.damaged {
+            self.violation("store_damaged", "after a power cut".to_owned());
+        }
+        for (room, id) in ROOMS.iter().enumerate() {
+            if self.rooms[room].in_table && !device.is_known_encrypted(room_id(room)) {
+                if self.rooms[room].joined && device.incomplete() != Some(BlockReason::Capacity) {
+                    self.violation("room_lost", (*id).to_owned());
+                }
+                self.not_in_table(room);
+            }
+        }
+    }
+
+    fn not_in_table(&mut self, room: usize) {
+        let here = &mut self.rooms[room];
+        (here.in_table, here.limit, here.reset) = (false, None, false);
+        self.complete = false;
+    }
+
+    fn expect_no_session(&mut self) {
+        for room in &mut self.rooms {
+            room.session = None;
+        }
+    }
+
+    /// All that was ever stored of a room's record goes bad. It is the device's only sign of it that its ID is there.
+    fn damage(&mut self, flash: &mut Flash, room: usize) {
+        if !self.rooms[room].in_table {
+            return;
+        }
+        let id = ROOMS[room].as_bytes();
+        let copies: Vec<usize> =
+            (0..flash.bytes().len() - id.len()).filter(|at| flash.bytes()[*at..].starts_with(id)).collect();
+        for at in copies {
+            flash.flip_bit(u32::try_from(at).expect("a small flash"), 0);
+        }
+        self.damaged = true;
+        self.not_in_table(room);
+        self.expect_no_session();
+        self.end_all_sessions("the store was damaged");
     }
 
     /// A message came out of the device.
@@ -198,7 +271,9 @@ impl World {
         let here = &self.rooms[room];
         let blocked_for_a_cause = match reason {
             BlockReason::MalformedSettings => here.in_table && here.limit.is_none(),
-            BlockReason::StateUnknown | BlockReason::Capacity => !here.in_table && !self.complete,
+            BlockReason::StateUnknown | BlockReason::Capacity | BlockReason::StoreDamaged => {
+                !here.in_table && !self.complete
+            }
             _ => false,
         };
         if !blocked_for_a_cause {
@@ -256,11 +331,11 @@ impl NorFlash for Chip<'_> {
     }
 }
 
-struct Rtc<'r>(&'r Cell<Stamp>);
+struct Rtc<'r>(&'r Cell<Option<Stamp>>);
 
 impl StampClock for Rtc<'_> {
     fn stamp(&mut self) -> Option<Stamp> {
-        Some(self.0.get())
+        self.0.get()
     }
 }
 
@@ -270,7 +345,7 @@ type Pawl<'a> = Device<'a, VodozemacSession, Kept<'a>>;
 /// One start of the device, and its clock.
 struct Boot<'f> {
     flash: &'f RefCell<Flash>,
-    rtc: &'f Cell<Stamp>,
+    rtc: &'f Cell<Option<Stamp>>,
     began_ms: u64,
     /// How much less the device's clock shows than has passed since it started.
     behind_ms: u64,
@@ -290,14 +365,13 @@ impl Boot<'_> {
         let mut buffer = vec![0; sealed_length::<VodozemacSession>()];
         let random = ChaCha20Rng::seed_from_u64(world.seed ^ world.flash.steps());
         let kept = SessionsStored::new(store, StoreKey::new([1; 32]), Rtc(self.rtc), random, &mut buffer);
-        let mut places: Vec<_> = (0..PLACES).map(|_| RoomPlace::new()).collect();
+        world.starts();
+        let mut places: Vec<_> = (0..world.places).map(|_| RoomPlace::new()).collect();
         let opened = Device::open_at_ticks(&mut places, Config::default(), kept, self.ticks(world), rate());
         let Ok(mut device) = opened.map_err(|error| self.failed(world, &error)) else {
             return End::Cut { act: 0 };
         };
-        if device.incomplete() == Some(BlockReason::StoreDamaged) {
-            world.violation("store_damaged", "after a power cut".to_owned());
-        }
+        world.started(&device);
         for (number, act) in acts.iter().enumerate() {
             world.now_ms += 1_000;
             self.rtc.set(world.stamp());
@@ -382,6 +456,19 @@ impl Boot<'_> {
             }
             Act::SetClockAnew => {
                 world.rtc = Stamp { ms: world.rtc.ms / 2 + 77, setting: world.rtc.setting + 1 };
+                world.rtc_is_readable = true;
+                Ok(())
+            }
+            Act::ClockUnreadable => {
+                (world.rtc_is_readable, world.rtc_was_readable) = (false, false);
+                Ok(())
+            }
+            Act::TableOf(places) => {
+                world.places = places;
+                Ok(())
+            }
+            Act::Damage(room) => {
+                world.damage(&mut self.flash.borrow_mut(), room);
                 Ok(())
             }
             Act::ShutDown => {
@@ -405,7 +492,7 @@ impl Boot<'_> {
         let refused = !world.complete;
         world.complete &= before;
         match device.end_resync() {
-            Ok(()) => world.complete = true,
+            Ok(()) => (world.complete, world.damaged) = (true, false),
             Err(pawl_core::ResyncError::EventRefused) if refused => {}
             Err(error) => return Err(self.failed(world, &error)),
         }
