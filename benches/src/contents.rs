@@ -1,82 +1,78 @@
-//! Contents of `m.room.encryption`: what real software sends, and what a hostile server would.
-
-use pawl_core::json::MAX_DEPTH;
+//! Contents of `m.room.encryption` as real software sends them: the same settings in five spellings.
 
 /// What most clients send.
 pub const TYPICAL: &[u8] =
     br#"{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_ms":604800000,"rotation_period_msgs":100}"#;
 
-/// The least that encrypts a room.
-pub const MINIMAL: &[u8] = br#"{"algorithm":"m.megolm.v1.aes-sha2"}"#;
+/// The keys the other way round.
+pub const REORDERED: &[u8] =
+    br#"{"rotation_period_msgs":100,"rotation_period_ms":604800000,"algorithm":"m.megolm.v1.aes-sha2"}"#;
 
-/// A kind of content that gives a reader as much work as its length allows. All of them are read to their end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hostile {
-    /// Arrays and objects, opened to the greatest depth and closed again, over and over.
-    Depth,
-    /// One string.
-    String,
-    /// One integer.
-    Digits,
-    /// Keys that are not known.
-    Keys,
+/// As a person would write it.
+pub const SPACED: &[u8] = br#"{
+    "algorithm": "m.megolm.v1.aes-sha2",
+    "rotation_period_ms": 604800000,
+    "rotation_period_msgs": 100
 }
+"#;
 
-impl Hostile {
-    /// All kinds.
-    pub const ALL: [Hostile; 4] = [Hostile::Depth, Hostile::String, Hostile::Digits, Hostile::Keys];
+/// A key with an escape in it, which is the same key.
+pub const ESCAPED: &[u8] =
+    br#"{"\u0061lgorithm":"m.megolm.v1.aes-sha2","rotation_period_ms":604800000,"rotation_period_msgs":100}"#;
 
-    /// Its name in benchmarks.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Hostile::Depth => "depth",
-            Hostile::String => "string",
-            Hostile::Digits => "digits",
-            Hostile::Keys => "keys",
-        }
-    }
+/// A key that nobody knows.
+pub const UNKNOWN: &[u8] = br#"{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_ms":604800000,"rotation_period_msgs":100,"org.example.reason":"policy"}"#;
 
-    /// A content of this kind that is `length` bytes long, or a little less: at least a kilobyte.
-    #[must_use]
-    pub fn content(self, length: usize) -> Vec<u8> {
-        const BEGIN: &str = r#"{"algorithm":"m.megolm.v1.aes-sha2","#;
-        let (begin, repeat, end) = match self {
-            Hostile::Depth => (r#""a":["#, nested(), "0]}"),
-            Hostile::String => (r#""a":""#, "x".to_owned(), r#""}"#),
-            Hostile::Digits => (r#""rotation_period_ms":"#, "9".to_owned(), "}"),
-            Hostile::Keys => ("", r#""a":0,"#.to_owned(), r#""b":0}"#),
-        };
-        let times = (length - BEGIN.len() - begin.len() - end.len()) / repeat.len();
-        [BEGIN, begin, &repeat.repeat(times), end].concat().into_bytes()
-    }
-}
-
-/// Brackets down to the greatest depth, the outermost object and the array in it apart, and up again.
-fn nested() -> String {
-    let levels = MAX_DEPTH as usize / 2 - 1;
-    format!("{}0{},", r#"[{"":"#.repeat(levels), "}]".repeat(levels))
-}
+/// The spellings, with the names of their groups.
+pub const SPELLINGS: [(&str, &[u8]); 5] = [
+    ("parse_settings", TYPICAL),
+    ("parse_settings_reordered", REORDERED),
+    ("parse_settings_spaced", SPACED),
+    ("parse_settings_escaped", ESCAPED),
+    ("parse_settings_unknown", UNKNOWN),
+];
 
 #[cfg(test)]
 mod tests {
-    use pawl_core::settings::{self, Limits, Reading};
+    use pawl_core::settings::{Diagnostics, Limits, Reading, Settings, read};
 
-    use super::Hostile;
+    use super::SPELLINGS;
 
     #[test]
-    fn hostile_contents_are_as_long_as_asked_for_and_are_read_to_their_end() {
-        for kind in Hostile::ALL {
-            for length in [1_024, 65_536] {
-                let content = kind.content(length);
-                assert!(
-                    length - 300 < content.len() && content.len() <= length,
-                    "{kind:?}: {}",
-                    content.len()
-                );
-                let reading = settings::read(&content, &Limits::default());
-                assert!(matches!(reading, Reading::Usable(..)), "{kind:?}: {reading:?}");
-            }
+    fn every_spelling_says_the_same() {
+        let settings = Settings {
+            rotation_period_msgs: 100,
+            rotation_period_ms: 604_800_000,
+            encrypt_state_events: false,
+        };
+        for (group, content) in SPELLINGS {
+            let reading = read(content, &Limits::default());
+            assert_eq!(reading, Reading::Usable(settings, Diagnostics::default()), "{group}");
+        }
+    }
+
+    #[cfg(feature = "peers")]
+    #[test]
+    fn every_peer_reads_every_spelling() {
+        use crate::peers::{Plain, plain_serde_json, plain_serde_json_core, raw, ruma};
+
+        let plain = Plain {
+            algorithm: "m.megolm.v1.aes-sha2",
+            rotation_period_ms: Some(604_800_000),
+            rotation_period_msgs: Some(100),
+        };
+        for (group, content) in SPELLINGS {
+            assert_eq!(plain_serde_json(content).as_ref(), Some(&plain), "serde_json: {group}");
+            let mut unescaped = [0; 64];
+            assert_eq!(
+                plain_serde_json_core(content, &mut unescaped).as_ref(),
+                Some(&plain),
+                "serde-json-core: {group}"
+            );
+            let content = ruma(&raw(content)).expect("ruma-events");
+            assert_eq!(content.algorithm.as_str(), plain.algorithm, "{group}");
+            assert_eq!(content.rotation_period_ms.map(u64::from), plain.rotation_period_ms, "{group}");
+            assert_eq!(content.rotation_period_msgs.map(u64::from), plain.rotation_period_msgs, "{group}");
         }
     }
 }

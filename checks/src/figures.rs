@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use crate::workspace;
@@ -48,16 +48,20 @@ impl Figures {
 pub(crate) fn compare(compiler: &str) -> Result<String, String> {
     let actual =
         io::read_to_string(io::stdin()).map_err(|error| format!("cannot read the figures: {error}"))?;
-    let place = PathBuf::from(FOLDER).join(format!("{compiler}.txt"));
     hostile_contents_are_bounded(&Figures::read(&actual)?)?;
-    match fs::read_to_string(workspace::root().join(&place)) {
+    compare_with(&PathBuf::from(FOLDER).join(format!("{compiler}.txt")), &actual)
+}
+
+/// Compares figures with those that are committed in a file, if there is one.
+pub(crate) fn compare_with(place: &Path, actual: &str) -> Result<String, String> {
+    match fs::read_to_string(workspace::root().join(place)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(format!(
             "Nothing is committed for this compiler. To compare with it, commit {}:\n\n{actual}",
             place.display()
         )),
         Err(error) => Err(format!("cannot read {}: {error}", place.display())),
         Ok(expected) => {
-            let differences = Differences::between(&Figures::read(&expected)?, &Figures::read(&actual)?);
+            let differences = Differences::between(&Figures::read(&expected)?, &Figures::read(actual)?);
             if differences.fail {
                 Err(format!("{}Explain them, and commit {}.", differences.text, place.display()))
             } else if differences.text.is_empty() {
@@ -375,7 +379,7 @@ impl Aim {
 }
 
 /// A number with its thousands apart.
-fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (position, digit) in digits.chars().enumerate() {

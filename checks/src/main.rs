@@ -4,16 +4,19 @@
 //! mistake of `checks/mistakes.toml`, planted in a copy of the workspace, makes a test fail that cites its rule.
 //! `planted-bugs`: each bug of `checks/planted.toml` is found by a sweep of the simulation, and shown by a short trace. `no-panic`: no
 //! panic can be reached from what decides. `figures`: what is measured on the target is what is committed, and what the README
-//! says. `flash-bytes` measures images.
+//! says. `flash-bytes` measures images. `instructions` does on the host what `figures` does on the target, and `results` runs all
+//! benchmarks and writes their page.
 
 #![forbid(unsafe_code)]
 
 mod citations;
 mod figures;
 mod flash_bytes;
+mod instructions;
 mod mistakes;
 mod no_panic;
 mod planted;
+mod results;
 mod workspace;
 
 use std::process::ExitCode;
@@ -54,6 +57,18 @@ enum Command {
         /// Each as `<name>=<file>`.
         images: Vec<String>,
     },
+    /// Counts the instructions of the benchmarks on this host, by callgrind, and prints one figure a line.
+    Instructions {
+        /// Compares them with what is committed in `benches/expected` for this compiler.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Runs all benchmarks beside the peers, and writes `benches/RESULTS.md` with its plots.
+    Results {
+        /// Takes what was measured last, and only writes.
+        #[arg(long)]
+        measured: bool,
+    },
     /// The figures that are measured on the target.
     #[command(subcommand)]
     Figures(Figures),
@@ -79,6 +94,8 @@ fn main() -> ExitCode {
         Command::Rules => citations::check(),
         Command::Mistakes { prefix } => mistakes::check(&prefix),
         Command::PlantedBugs { part } => planted::check(&part),
+        Command::Instructions { check } => instructions::lines(check),
+        Command::Results { measured } => results::write(measured),
         Command::Figures(Figures::Compare { compiler }) => figures::compare(&compiler),
         Command::Figures(Figures::Table { check }) => figures::table(check),
         Command::NoPanic { list } => no_panic::check(list),

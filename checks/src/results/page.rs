@@ -1,0 +1,217 @@
+//! The page itself.
+
+use std::fmt::Write;
+
+use super::aims::{self, SPELLINGS};
+use super::times::Time;
+use super::{Measured, plots};
+use crate::figures::grouped;
+
+/// Intervals that reach further than this part of their medians make a machine a noisy one.
+const QUIET: f64 = 0.03;
+
+pub(super) fn page(measured: &Measured) -> Result<String, String> {
+    let mut page = String::from(
+        "# What pawl costs beside others\n\n\
+         Written by `cargo run -p pawl-checks -- results`, every number in it. How each side is called, and which one that \
+         favours, stands in the docs of [the benchmarks](benches). All are built alike: release profile, whole-program \
+         optimisation, one codegen unit. Times are medians, with the interval in which these lie with 95 % confidence; instructions are \
+         counted by callgrind and the same in every run.\n\n",
+    );
+    page += &quietness(measured);
+    page += &against_the_aims(measured)?;
+    page += &side_by_side(measured)?;
+    page += &growth(measured);
+    page += &pawl_alone(measured)?;
+    page += &made_with(measured);
+    Ok(page)
+}
+
+/// Whether the times can be trusted to the last digit.
+fn quietness(measured: &Measured) -> String {
+    let (usual, seldom) = measured.times.spreads();
+    let (usual_percent, seldom_percent) = (usual * 100.0, seldom * 100.0);
+    let reach = format!(
+        "half of the intervals reach no further than {usual_percent:.1} % from their medians, one in ten further than \
+         {seldom_percent:.1} %"
+    );
+    let load = &measured.machine.load_before;
+    let cores = measured.machine.cores;
+    if seldom > QUIET {
+        format!(
+            "**The machine was not quiet**: {reach}; in the quarter of an hour before, it had work for {load} of its {cores} cores. The \
+             ratios of times are to be read with that, the instructions are not touched by it.\n\n"
+        )
+    } else {
+        format!("The machine was quiet: {reach}.\n\n")
+    }
+}
+
+fn against_the_aims(measured: &Measured) -> Result<String, String> {
+    let mut text = String::from(
+        "## Against what was aimed at\n\n| | aimed at | measured | in instructions | |\n|---|--:|--:|--:|---|\n",
+    );
+    let aims = aims::all(measured)?;
+    for aim in &aims {
+        let verdict = if aim.missed { "missed" } else { "reached" };
+        line(
+            &mut text,
+            &format!("| {} | {} | {} | {} | {verdict} |", aim.what, aim.aimed_at, aim.reached, aim.counted),
+        );
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+fn side_by_side(measured: &Measured) -> Result<String, String> {
+    let mut text = String::from(
+        "## Side by side\n\n| | time | pawl's is so much of it | instructions | pawl's are so much of them |\n\
+         |---|--:|--:|--:|--:|\n",
+    );
+    let mut rows = |group: &str, pawl: &str, others: &[&str]| -> Result<(), String> {
+        for other in [&[pawl], others].concat() {
+            let name = format!("{group}/{other}");
+            let (ratio, counted) = if other == pawl {
+                (String::new(), String::new())
+            } else {
+                let ours = format!("{group}/{pawl}");
+                let Time { median, low, high } = measured.times.get(&ours)?.over(measured.times.get(&name)?);
+                (format!("{median:.2} ({low:.2}–{high:.2})"), aims::instructions(measured, &ours, &name)?)
+            };
+            let time = written(measured.times.get(&name)?);
+            let count = measured.instructions.get(&name).copied().map(grouped).unwrap_or_default();
+            line(&mut text, &format!("| `{name}` | {time} | {ratio} | {count} | {counted} |"));
+        }
+        Ok(())
+    };
+    rows("rotation_check", "pawl", &["floor"])?;
+    rows("rotation_check_with_clock", "pawl", &["matrix-sdk-crypto", "clock"])?;
+    for group in SPELLINGS {
+        rows(group, "pawl", &["serde-json-core", "serde_json", "ruma-events"])?;
+    }
+    rows("send", "pawl-vodozemac", &["vodozemac"])?;
+    let of_sending = |name: &str| measured.instructions.get(name).copied().unwrap_or_default();
+    let more = of_sending("send/pawl-vodozemac").saturating_sub(of_sending("send/vodozemac"));
+    let _ = writeln!(
+        text,
+        "\nA message's whole way with pawl takes {} instructions more than vodozemac's encryption alone: clock, lookup, decision, payload \
+         and event. Callgrind does not count what the kernel does when a clock is read.\n",
+        grouped(more)
+    );
+    Ok(text)
+}
+
+fn growth(measured: &Measured) -> String {
+    let mut text = String::from("## How it grows\n\n");
+    for plot in plots::PLOTS {
+        line(&mut text, &format!("![{}](plots/{})\n", plot.caption, plot.file));
+    }
+    text += "| simulated with `--crypto none` | messages | seconds | messages a second | memory at its peak |\n|---|--:|--:|--:|--:|\n";
+    let simulated = &measured.simulated;
+    let rooms =
+        simulated.rooms.iter().map(|point| (format!("{} rooms, a week", grouped(point.size.into())), point));
+    let weeks = simulated.weeks.iter().map(|point| (format!("100 rooms, weeks: {}", point.size), point));
+    let scenario = [("`ten-thousand-rooms`, an hour".to_owned(), &simulated.ten_thousand_rooms)];
+    for (what, point) in rooms.chain(weeks).chain(scenario) {
+        line(
+            &mut text,
+            &format!(
+                "| {what} | {} | {:.2} | {} | {:.1} MiB |",
+                grouped(point.messages),
+                point.seconds,
+                super::whole(point.messages_a_second()),
+                point.peak_bytes as f64 / f64::from(1 << 20)
+            ),
+        );
+    }
+    text.push('\n');
+    text
+}
+
+fn pawl_alone(measured: &Measured) -> Result<String, String> {
+    let mut text = String::from("## pawl alone\n\n| | time | instructions |\n|---|--:|--:|\n");
+    for group in ["apply_event", "record", "lookup", "lookup_alike", "decide"] {
+        let mut rows: Vec<_> = measured.times.group(group).collect();
+        rows.sort_by_key(|(name, _)| name.parse().unwrap_or(0));
+        for (name, time) in rows {
+            let name = format!("{group}/{name}");
+            let count = measured.instructions.get(&name).copied().map(grouped).unwrap_or_default();
+            line(&mut text, &format!("| `{name}` | {} | {count} |", written(time)));
+        }
+    }
+    text += "\n| hostile content | 64 B | 64 KiB | a second | instructions a byte of 64 KiB |\n|---|--:|--:|--:|--:|\n";
+    for kind in plots::hostile_kinds(measured) {
+        let group = format!("parse_hostile/{kind}");
+        let (short, long) =
+            (measured.times.get(&format!("{group}/64"))?, measured.times.get(&format!("{group}/65536"))?);
+        let count = measured.instructions.get(&format!("{group}/65536"));
+        line(
+            &mut text,
+            &format!(
+                "| `{group}` | {} | {} | {:.0} MB | {} |",
+                written(short),
+                written(long),
+                65_536.0 / long.median * 1e3,
+                count.map(|&count| format!("{:.1}", count as f64 / 65_536.0)).unwrap_or_default()
+            ),
+        );
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+fn made_with(measured: &Measured) -> String {
+    let machine = &measured.machine;
+    let mut text = String::from("## Machine, versions, and how to repeat it\n\n| | |\n|---|---|\n");
+    for (what, value) in [
+        ("processor", format!("{}, {} cores", machine.processor, machine.cores)),
+        ("system", machine.system.clone()),
+        ("compiler", machine.rustc.clone()),
+        ("valgrind", machine.valgrind.clone()),
+        ("pawl", format!("at {}", machine.commit)),
+    ] {
+        line(&mut text, &format!("| {what} | {value} |"));
+    }
+    for (name, version) in &machine.versions {
+        line(&mut text, &format!("| {name} | {version} |"));
+    }
+    text += "\n```sh\ncargo install --locked gungraun-runner --version ";
+    text += machine.versions.iter().find(|(name, _)| name == "gungraun").map_or("", |(_, version)| version);
+    text += "   # and valgrind, from your distribution\n\
+             cargo run -p pawl-checks -- results\n\
+             cargo bench -p pawl-benches --features peers           # the times alone\n\
+             cargo bench -p pawl-benches                            # pawl's alone\n```\n";
+    text
+}
+
+fn line(text: &mut String, line: &str) {
+    text.push_str(line);
+    text.push('\n');
+}
+
+/// A time with its interval, in a unit that suits it.
+fn written(Time { median, low, high }: Time) -> String {
+    let (unit, name) = match median {
+        ..1e3 => (1.0, "ns"),
+        1e3..1e6 => (1e3, "µs"),
+        _ => (1e6, "ms"),
+    };
+    let digits = |value: f64| {
+        let value = value / unit;
+        if value < 10.0 { format!("{value:.2}") } else { format!("{value:.1}") }
+    };
+    format!("{} {name} ({}–{})", digits(median), digits(low), digits(high))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Time, written};
+
+    #[test]
+    fn a_time_is_in_a_unit_that_suits_it() {
+        let time = |median: f64| written(Time { median, low: median * 0.5, high: median * 2.0 });
+        assert_eq!(time(2.0), "2.00 ns (1.00–4.00)");
+        assert_eq!(time(1_500.0), "1.50 µs (0.75–3.00)");
+        assert_eq!(time(12_345_678.0), "12.3 ms (6.17–24.7)");
+    }
+}
