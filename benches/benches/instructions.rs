@@ -87,7 +87,7 @@ fn settings(content: &'static [u8], limits: &'static Limits) -> Reading {
 #[bench::parse_hostile__empty_keys__65536(kept(Hostile::EmptyKeys.content(65_536)), limits())]
 #[bench::parse_hostile__escaped_keys__65536(kept(Hostile::EscapedKeys.content(65_536)), limits())]
 #[bench::parse_hostile__white_space__65536(kept(Hostile::WhiteSpace.content(65_536)), limits())]
-fn hostile(content: &'static mut Vec<u8>, limits: &'static Limits) -> Reading {
+fn hostile(content: &'static mut [u8], limits: &'static Limits) -> Reading {
     read(black_box(content), black_box(limits))
 }
 

@@ -1,7 +1,7 @@
 //! What brought a violation about: the shortest trace found that shows it, ready to replay.
 //!
-//! The run in which it was seen is repeated with its seed, and this time [recorded](record) up to the violation: what the
-//! core was told and asked of that room, and what befell the device. The record is then made [smaller](shrink), as long as
+//! The run in which it was seen is repeated with its seed, and this time recorded (`record`) up to the violation: what the
+//! core was told and asked of that room, and what befell the device. The record is then made smaller (`shrink`), as long as
 //! [`trace --judge`](crate::trace::judge) finds a violation of the same kind in it. An ordinary run records nothing.
 
 pub(crate) mod record;

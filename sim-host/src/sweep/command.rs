@@ -60,7 +60,7 @@ const DEFAULT_SCENARIOS: [&str; 4] = ["drawn", "bad-clock", "public-room", "smal
 const DEFAULT_SEEDS: &str = "300";
 
 const HELP: &str = "\
-Without arguments it runs four quick scenarios with 300 seeds, decisions only: a minute or so on
+Without arguments it runs four quick scenarios with 300 seeds, decisions only: ten seconds or so on
 two cores. One of them, `drawn`, is another for each seed: a short life full of corner cases.
 
 The report holds sums, extremes and histograms of all seeds, and of each kind of violation the
