@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use assert_cmd::Command;
+use pawl_sim_host::cause::ShrunkTrace;
+use pawl_sim_host::observer::{Violation, ViolationKind};
 use pawl_sim_host::page::Page;
 use pawl_sim_host::parts::SoundParts;
 use pawl_sim_host::report::Report;
@@ -99,6 +101,22 @@ fn a_life_is_recorded_where_it_is_asked_for_and_changes_nothing_else() {
     assert_eq!(life.sessions.kept().map(|session| session.messages).sum::<u64>(), with.messages);
     assert_eq!(without.life, None);
     assert_eq!(Report { life: None, wall_ms: 0, ..with }, Report { wall_ms: 0, ..without });
+}
+
+#[test]
+fn a_violation_comes_with_the_trace_that_shows_it() {
+    let scenario = scenario_of("!a:example.org", "", "{}");
+    let mut report = run(&scenario);
+    let kind = ViolationKind::SessionOverAgeLimit;
+    let (room, detail) = ("!a:example.org".to_owned(), "the session is too old".to_owned());
+    report.violations.push(Violation { kind, step: 7, at_ms: 0, room, detail });
+    (report.violation_count, report.violation_counts) = (1, [(kind, 1)].into());
+    assert!(!page(&scenario, &report).contains("pawl-sim trace --judge"));
+    let lines = vec![r#"{"op":"send","room":"</pre><script>"}"#.to_owned()];
+    report.traces.push(ShrunkTrace { kind, step: 7, lines, recorded_lines: 9, replays: 1 });
+    let html = page(&scenario, &report);
+    assert!(html.contains("session over age limit: 1 line"));
+    assert!(html.contains("&lt;/pre&gt;&lt;script&gt;") && html.contains("pawl-sim trace --judge FILE"));
 }
 
 #[test]

@@ -4,7 +4,6 @@ use maud::{Markup, html};
 use serde_json::{Value, json};
 
 use super::rotations::legend;
-use super::violations::kind_of;
 use super::wording::{Family, moment, reason, words};
 use crate::chronicle::{Entry, RoomLife, What};
 use crate::observer::{Settings, Violation};
@@ -68,7 +67,7 @@ fn list(life: &RoomLife, report: &Report) -> Markup {
                     Shown::Gap => li.gap { span.time { "…" } "What is left out was here." },
                     Shown::Violation(violation) => li.lane-violations {
                         (at(violation.at_ms))
-                        span { strong { "Violation: " (words(&kind_of(violation))) } ". " (violation.detail) }
+                        span { strong { "Violation: " (words(violation.kind.name())) } ". " (violation.detail) }
                     },
                 }
             }

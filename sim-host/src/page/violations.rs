@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::wording::{moment, words};
+use crate::cause::ShrunkTrace;
 use crate::observer::Violation;
 use crate::report::Report;
 use crate::units::grouped;
@@ -31,10 +32,11 @@ pub(super) fn section(report: &Report, command: &str) -> Markup {
                 (grouped(count)) @if count == 1 { " violation" } @else { " violations" }
             }
             p { "The device did what it must not do:" }
-            ul { @for (kind, count) in by_kind(report) { li { (grouped(count)) " × " (words(&kind)) } } }
+            ul { @for (kind, count) in &report.violation_counts { li { (grouped(*count)) " × " (words(kind.name())) } } }
             div.scrolls tabindex="0" role="region" aria-label="List of violations" {
                 ol.violations { @for violation in shown { li { (in_words(violation)) } } }
             }
+            @for shrunk in &report.traces { (trace(shrunk)) }
             @if count > SHOWN as u64 {
                 p {
                     (grouped(count - report.violations.len().min(SHOWN) as u64)) " more are not shown; "
@@ -45,29 +47,25 @@ pub(super) fn section(report: &Report, command: &str) -> Markup {
     }
 }
 
-/// The kinds of those that are listed, and how many there are of each.
-fn by_kind(report: &Report) -> Vec<(String, u64)> {
-    let mut kinds: Vec<(String, u64)> = Vec::new();
-    for violation in &report.violations {
-        let kind = kind_of(violation);
-        match kinds.iter_mut().find(|(name, _)| *name == kind) {
-            Some((_, count)) => *count += 1,
-            None => kinds.push((kind, 1)),
+/// How to see a violation again.
+fn trace(trace: &ShrunkTrace) -> Markup {
+    let kind = words(trace.kind.name());
+    html! {
+        details.trace {
+            summary { "The shortest trace found that shows " (kind) ": " (lines_of(trace.lines.len())) }
+            p { "Save it as a file and replay it with " code { "pawl-sim trace --judge FILE" } "." }
+            pre tabindex="0" aria-label={ "Trace that shows " (kind) } { code { (trace) } }
         }
     }
-    kinds
 }
 
-pub(super) fn kind_of(violation: &Violation) -> String {
-    serde_json::to_value(violation.kind)
-        .ok()
-        .and_then(|kind| Some(kind.as_str()?.to_owned()))
-        .unwrap_or_default()
+fn lines_of(lines: usize) -> String {
+    if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") }
 }
 
 fn in_words(violation: &Violation) -> Markup {
     html! {
-        strong { (words(&kind_of(violation))) } " at " (moment(violation.at_ms)) " in " code { (violation.room) } ": "
+        strong { (words(violation.kind.name())) } " at " (moment(violation.at_ms)) " in " code { (violation.room) } ": "
         (violation.detail)
     }
 }
