@@ -42,7 +42,16 @@ fn examples(help: &str) -> Vec<String> {
         let text = command.trim_end_matches('\\');
         match examples.last_mut().filter(|_| goes_on) {
             Some(last) => last.push_str(text),
-            None => examples.push(text.to_owned()),
+            // A line that is too wide goes on in the next, as no example begins.
+            None => {
+                assert!(
+                    ["pawl-sim ", "echo ", "source "]
+                        .iter()
+                        .any(|first| format!("{text} ").starts_with(first)),
+                    "{line}\nin\n{help}"
+                );
+                examples.push(text.to_owned());
+            }
         }
         goes_on = command.ends_with('\\');
     }

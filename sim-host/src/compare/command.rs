@@ -56,7 +56,7 @@ that choice: whatever a room asks for becomes so many messages and that period. 
 docs/choosing-limits.md says how to read what comes of it.
 
 Examples:
-  pawl-sim compare                                       what the limits of a device in three rooms cost and buy
+  pawl-sim compare                                       what limits cost and buy, in three rooms
   pawl-sim compare sensor-year --messages 50,100,200 --periods 1d,7d
   pawl-sim compare mine.toml --svg limits.svg            your own scenario, and a picture
   pawl-sim compare --json limits.json --quiet            every figure, for programs
