@@ -57,7 +57,7 @@ docs/choosing-limits.md says how to read what comes of it.
 
 Examples:
   pawl-sim compare                                       what limits cost and buy, in three rooms
-  pawl-sim compare sensor-year --messages 50,100,200 --periods 1d,7d
+  pawl-sim compare public-room --messages 50,100,200 --periods 1d,7d
   pawl-sim compare mine.toml --svg limits.svg            your own scenario, and a picture
   pawl-sim compare --json limits.json --quiet            every figure, for programs
 
