@@ -16,6 +16,13 @@ impl VodozemacSession {
     }
 }
 
+/// A session that was made or kept by other means, at the index where it stands.
+impl From<GroupSession> for VodozemacSession {
+    fn from(session: GroupSession) -> Self {
+        VodozemacSession(session)
+    }
+}
+
 impl Default for VodozemacSession {
     fn default() -> Self {
         Self::new()

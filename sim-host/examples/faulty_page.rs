@@ -13,6 +13,7 @@ use pawl_sim_host::parts::{Parts, SessionNotMade, SoundParts};
 use pawl_sim_host::power::{Flash, Rtc};
 use pawl_sim_host::scenario::{DAY_MS, Scenario};
 use pawl_sim_host::simulation::{self, Plan};
+use rand_chacha::ChaCha20Rng;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut files = std::env::args().skip(1);
@@ -40,8 +41,12 @@ struct Faulty {
 impl Parts for Faulty {
     type Session = VodozemacSession;
 
-    fn make_session(&mut self, room: usize) -> Result<VodozemacSession, SessionNotMade> {
-        SoundParts.make_session(room)
+    fn make_session(
+        &mut self,
+        room: usize,
+        random: &mut ChaCha20Rng,
+    ) -> Result<VodozemacSession, SessionNotMade> {
+        SoundParts.make_session(room, random)
     }
 
     fn counter_at(&self, since_boot_ms: u64) -> u64 {

@@ -15,6 +15,8 @@ use pawl_core::{
     BlockReason, Config, DecideError, Decision, Device, Moment, OpenError, RoomId, ShareRequest, SharedError,
     StoreKey,
 };
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha20Rng;
 use zeroize::Zeroizing;
 
 use crate::clock::Counter;
@@ -67,6 +69,8 @@ pub struct Kiosk<P: Parts> {
     rate: TickRate,
     rtc: Rtc,
     key: StoreKey,
+    /// Where its secrets and its nonces come from.
+    random: ChaCha20Rng,
     reserve: NonZeroU32,
     booted_ms: u64,
     off_since_ms: u64,
@@ -78,12 +82,12 @@ pub struct Kiosk<P: Parts> {
 const EMPTY_PAYLOAD: usize = 48;
 
 impl<P: Parts> Kiosk<P> {
-    /// A kiosk that has just been installed. It stores sessions `reserve` messages ahead; what a power cut leaves in its
-    /// flash comes from the seed.
+    /// A kiosk that has just been installed. It stores sessions `reserve` messages ahead; the secrets and nonces that are in
+    /// its flash, and what a power cut leaves there, come from `random`.
     ///
     /// # Panics
     /// When the scenario was not checked.
-    pub fn new(parts: P, scenario: &Scenario, reserve: NonZeroU32, seed: u64) -> Self {
+    pub fn new(parts: P, scenario: &Scenario, reserve: NonZeroU32, mut random: ChaCha20Rng) -> Self {
         let device = &scenario.device;
         let counter = Counter::new(&scenario.clock);
         let (messages, period) = (device.limit_messages, device.limit_period);
@@ -100,11 +104,12 @@ impl<P: Parts> Kiosk<P> {
             encrypted: 0,
             rotation_checks: 0,
             session_made: None,
-            chip: Chip::new(seed, places),
+            chip: Chip::new(random.random(), places),
             rate: counter.rate(),
             counter,
             rtc: Rtc::new(),
-            key: StoreKey::new(rand::random()),
+            key: StoreKey::new(random.random()),
+            random,
             reserve,
             booted_ms: 0,
             off_since_ms: 0,
@@ -147,7 +152,8 @@ impl<P: Parts> Kiosk<P> {
         self.booted_ms = true_ms;
         self.counter.boot();
         let reading = self.rtc_reading(true_ms);
-        let (places, with) = memory.split(&self.chip, self.key.clone(), reading, self.reserve);
+        let random = ChaCha20Rng::from_rng(&mut self.random);
+        let (places, with) = memory.split(&self.chip, self.key.clone(), reading, random, self.reserve);
         let ticks = self.reading(true_ms);
         match Device::open_at_ticks(places, self.config, K::keep(with), ticks, self.rate) {
             Ok(device) => Ok(device),
@@ -284,7 +290,7 @@ impl<P: Parts> Kiosk<P> {
             Err(error) => return self.unless_power_failed(Err(error)),
         };
         let made = || {
-            let session = self.parts.make_session(place)?;
+            let session = self.parts.make_session(place, &mut self.random)?;
             session.write_session_id(self.session_made.insert([0; SESSION_ID_LENGTH]));
             Ok::<_, SessionNotMade>(session)
         };

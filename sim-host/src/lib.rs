@@ -27,6 +27,7 @@ pub mod ratchet_index;
 pub mod receiver;
 pub mod report;
 pub mod scenario;
+mod seeded_session;
 pub mod simulation;
 pub mod sweep;
 pub mod trace;

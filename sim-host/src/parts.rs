@@ -2,10 +2,12 @@
 
 use pawl_core::session::StorableSession;
 use pawl_core::{Device, Persistence, VodozemacSession};
+use rand_chacha::ChaCha20Rng;
 
 use crate::power::{Flash, Rtc};
 use crate::ratchet_index::RatchetIndex;
 use crate::scenario::Crypto;
+use crate::seeded_session::seeded_session;
 
 /// What a kiosk is built of besides the core. [`SoundParts`] is what the simulation runs with; tests replace one
 /// part by a faulty one to show that the [observer](crate::observer) finds it.
@@ -16,11 +18,15 @@ pub trait Parts {
     /// How deep a simulation with such sessions goes: whether receiving devices can decrypt what they encrypt.
     const CRYPTO: Crypto = Crypto::Vodozemac;
 
-    /// Makes an outbound session for the room at this place in the scenario.
+    /// Makes an outbound session for the room at this place in the scenario, with secrets from `random`.
     ///
     /// # Errors
     /// No session can be made.
-    fn make_session(&mut self, room: usize) -> Result<Self::Session, SessionNotMade>;
+    fn make_session(
+        &mut self,
+        room: usize,
+        random: &mut ChaCha20Rng,
+    ) -> Result<Self::Session, SessionNotMade>;
 
     /// How many milliseconds the kiosk's counter takes to have passed since the kiosk was switched on, when so many have.
     /// What it then shows, with the faults that the scenario gives it, is worked out from these.
@@ -100,8 +106,12 @@ pub struct SoundParts;
 impl Parts for SoundParts {
     type Session = VodozemacSession;
 
-    fn make_session(&mut self, _room: usize) -> Result<VodozemacSession, SessionNotMade> {
-        Ok(VodozemacSession::new())
+    fn make_session(
+        &mut self,
+        _room: usize,
+        random: &mut ChaCha20Rng,
+    ) -> Result<VodozemacSession, SessionNotMade> {
+        Ok(seeded_session(random))
     }
 
     sound_but_for_sessions!();
@@ -118,7 +128,11 @@ impl Parts for WithoutCryptography {
 
     const CRYPTO: Crypto = Crypto::None;
 
-    fn make_session(&mut self, _room: usize) -> Result<RatchetIndex, SessionNotMade> {
+    fn make_session(
+        &mut self,
+        _room: usize,
+        _random: &mut ChaCha20Rng,
+    ) -> Result<RatchetIndex, SessionNotMade> {
         self.sessions_made = self.sessions_made.checked_add(1).ok_or(SessionNotMade)?;
         Ok(RatchetIndex::numbered(self.sessions_made))
     }

@@ -16,7 +16,7 @@ use pawl_core::{
     Device, NothingStored, Persistence, RoomPlace, RoomsStored, SessionsStored, Stamp, StampClock, StoreKey,
     VodozemacSession, sealed_length,
 };
-use rand::rngs::ThreadRng;
+use rand_chacha::ChaCha20Rng;
 
 use crate::nor_flash::{EmulatedFlash, FlashError};
 
@@ -60,6 +60,8 @@ pub struct KeepWith<'m> {
     /// Under which sessions are sealed.
     pub(crate) key: StoreKey,
     pub(crate) reading: RtcReading,
+    /// The nonces, from this start on.
+    pub(crate) random: ChaCha20Rng,
     pub(crate) reserve: NonZeroU32,
 }
 
@@ -67,12 +69,12 @@ pub struct KeepWith<'m> {
 pub struct KeepsSessions;
 
 impl<S: StorableSession> Keeping<S> for KeepsSessions {
-    type Kept<'m> = SessionsStored<'m, KioskStore<'m>, RtcReading, ThreadRng>;
+    type Kept<'m> = SessionsStored<'m, KioskStore<'m>, RtcReading, ChaCha20Rng>;
     const CLOCKED: bool = true;
 
     fn keep<'m>(with: KeepWith<'m>) -> Self::Kept<'m> {
-        let KeepWith { store, sealing_buffer, key, reading, reserve } = with;
-        SessionsStored::new(store, key, reading, rand::rng(), sealing_buffer).with_reservation(reserve)
+        let KeepWith { store, sealing_buffer, key, reading, random, reserve } = with;
+        SessionsStored::new(store, key, reading, random, sealing_buffer).with_reservation(reserve)
     }
 
     fn show_time(kept: &mut Self::Kept<'_>, reading: RtcReading) {
@@ -226,12 +228,13 @@ impl<S: StorableSession> Memory<S> {
         chip: &Chip,
         key: StoreKey,
         reading: RtcReading,
+        random: ChaCha20Rng,
         reserve: NonZeroU32,
     ) -> (&mut [RoomPlace<S>], KeepWith<'_>) {
         let store = KioskStore::new(chip, &mut self.flash_buffer);
         (
             &mut self.places,
-            KeepWith { store, sealing_buffer: &mut self.sealing_buffer, key, reading, reserve },
+            KeepWith { store, sealing_buffer: &mut self.sealing_buffer, key, reading, random, reserve },
         )
     }
 }

@@ -16,6 +16,7 @@ use pawl_sim_host::ratchet_index::RatchetIndex;
 use pawl_sim_host::report::Report;
 use pawl_sim_host::scenario::{Crypto, DAY_MS, HOUR_MS, OutageKind, RestartPlan, Scenario, When};
 use pawl_sim_host::simulation::{self, Plan};
+use rand_chacha::ChaCha20Rng;
 use vodozemac::megolm::{GroupSession, GroupSessionPickle, SessionConfig};
 
 /// The first three days of the default scenario.
@@ -52,8 +53,12 @@ macro_rules! sound {
     (sessions) => {
         type Session = VodozemacSession;
 
-        fn make_session(&mut self, room: usize) -> Result<VodozemacSession, SessionNotMade> {
-            SoundParts.make_session(room)
+        fn make_session(
+            &mut self,
+            room: usize,
+            random: &mut ChaCha20Rng,
+        ) -> Result<VodozemacSession, SessionNotMade> {
+            SoundParts.make_session(room, random)
         }
     };
     (counter) => {
@@ -194,7 +199,11 @@ struct CountNotIncremented(Rc<RefCell<Option<String>>>);
 impl Parts for CountNotIncremented {
     type Session = FaultySession;
 
-    fn make_session(&mut self, room: usize) -> Result<FaultySession, SessionNotMade> {
+    fn make_session(
+        &mut self,
+        room: usize,
+        _random: &mut ChaCha20Rng,
+    ) -> Result<FaultySession, SessionNotMade> {
         let uncounted = (room == LOBBY).then(|| Rc::clone(&self.0));
         Ok(FaultySession { uncounted, ..FaultySession::sound() })
     }
@@ -273,7 +282,11 @@ struct IndexUsedTwice;
 impl Parts for IndexUsedTwice {
     type Session = FaultySession;
 
-    fn make_session(&mut self, room: usize) -> Result<FaultySession, SessionNotMade> {
+    fn make_session(
+        &mut self,
+        room: usize,
+        _random: &mut ChaCha20Rng,
+    ) -> Result<FaultySession, SessionNotMade> {
         let reuses_index = (room == LOBBY).then_some(8);
         Ok(FaultySession { reuses_index, ..FaultySession::sound() })
     }
@@ -321,7 +334,11 @@ struct NoSessions;
 impl Parts for NoSessions {
     type Session = VodozemacSession;
 
-    fn make_session(&mut self, _room: usize) -> Result<VodozemacSession, SessionNotMade> {
+    fn make_session(
+        &mut self,
+        _room: usize,
+        _random: &mut ChaCha20Rng,
+    ) -> Result<VodozemacSession, SessionNotMade> {
         Err(SessionNotMade)
     }
 
@@ -474,7 +491,11 @@ impl Parts for OneSessionForAll {
     without_cryptography!();
     sound!(counter);
 
-    fn make_session(&mut self, _room: usize) -> Result<RatchetIndex, SessionNotMade> {
+    fn make_session(
+        &mut self,
+        _room: usize,
+        _random: &mut ChaCha20Rng,
+    ) -> Result<RatchetIndex, SessionNotMade> {
         Ok(RatchetIndex::numbered(1))
     }
 }
@@ -486,8 +507,12 @@ struct AgeIgnoredWithoutCryptography(WithoutCryptography);
 impl Parts for AgeIgnoredWithoutCryptography {
     without_cryptography!();
 
-    fn make_session(&mut self, room: usize) -> Result<RatchetIndex, SessionNotMade> {
-        self.0.make_session(room)
+    fn make_session(
+        &mut self,
+        room: usize,
+        random: &mut ChaCha20Rng,
+    ) -> Result<RatchetIndex, SessionNotMade> {
+        self.0.make_session(room, random)
     }
 
     fn counter_at(&self, _since_boot_ms: u64) -> u64 {

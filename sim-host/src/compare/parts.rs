@@ -2,6 +2,7 @@
 
 use pawl_core::session::{OutboundSession, SESSION_ID_LENGTH, SESSION_KEY_LENGTH, StorableSession};
 use pawl_core::{Device, Persistence, VodozemacSession};
+use rand_chacha::ChaCha20Rng;
 
 use crate::parts::{Parts, SessionNotMade, sound_but_for_sessions};
 use crate::power::{Flash, Rtc};
@@ -19,7 +20,11 @@ impl Parts for WithoutCryptographyAsLarge {
 
     const CRYPTO: Crypto = Crypto::None;
 
-    fn make_session(&mut self, _room: usize) -> Result<LargeRatchetIndex, SessionNotMade> {
+    fn make_session(
+        &mut self,
+        _room: usize,
+        _random: &mut ChaCha20Rng,
+    ) -> Result<LargeRatchetIndex, SessionNotMade> {
         self.sessions_made = self.sessions_made.checked_add(1).ok_or(SessionNotMade)?;
         Ok(LargeRatchetIndex(RatchetIndex::numbered(self.sessions_made)))
     }

@@ -26,6 +26,7 @@ use vodozemac::megolm::{InboundGroupSession, MegolmMessage, SessionConfig, Sessi
 
 use super::life::{Act, ROOMS};
 use crate::nor_flash::{EmulatedFlash, FlashError};
+use crate::seeded_session::seeded_session;
 
 /// Small pages, so that they are erased often.
 const PAGE: usize = 2_048;
@@ -155,6 +156,7 @@ impl World {
             began_ms: self.now_ms,
             behind_ms: 0,
             requests: [None; ROOMS.len()],
+            random: ChaCha20Rng::seed_from_u64(self.seed ^ self.flash.steps()),
         };
         let end = boot.run(self, acts);
         self.flash = flash.into_inner();
@@ -351,6 +353,8 @@ struct Boot<'f> {
     behind_ms: u64,
     /// Shares that are under way.
     requests: [Option<ShareRequest>; ROOMS.len()],
+    /// The secrets of its sessions, and its nonces: other ones at each start, and the same again in a life of the same seed.
+    random: ChaCha20Rng,
 }
 
 /// The store failed: the power was cut, or it is a violation.
@@ -363,8 +367,8 @@ impl Boot<'_> {
         let store = FlashStore::new(Chip(self.flash), 0..end, LONGEST_ITEM, &mut flash_buffer)
             .expect("the flash suits the store");
         let mut buffer = vec![0; sealed_length::<VodozemacSession>()];
-        let random = ChaCha20Rng::seed_from_u64(world.seed ^ world.flash.steps());
-        let kept = SessionsStored::new(store, StoreKey::new([1; 32]), Rtc(self.rtc), random, &mut buffer);
+        let nonces = ChaCha20Rng::from_rng(&mut self.random);
+        let kept = SessionsStored::new(store, StoreKey::new([1; 32]), Rtc(self.rtc), nonces, &mut buffer);
         world.starts();
         let mut places: Vec<_> = (0..world.places).map(|_| RoomPlace::new()).collect();
         let opened = Device::open_at_ticks(&mut places, Config::default(), kept, self.ticks(world), rate());
@@ -602,7 +606,8 @@ impl Boot<'_> {
                 Ok(moment) => moment,
                 Err(error) => return Err(self.failed(world, &error)),
             };
-            let decision = moment.decide(room_id(room), || Ok::<_, Infallible>(VodozemacSession::new()));
+            let decision =
+                moment.decide(room_id(room), || Ok::<_, Infallible>(seeded_session(&mut self.random)));
             match decision {
                 Ok(Decision::Encrypt(permit)) => {
                     let (mut scratch, mut out) = ([0; 2_048], [0; 2_048]);
