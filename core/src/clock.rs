@@ -244,7 +244,6 @@ impl Timeline {
     ///
     /// # Errors
     /// Any error of the clock, and [`ClockError::Exhausted`]; nothing changes then (C4).
-    #[inline]
     pub fn read<C>(&mut self, clock: &C) -> Result<Now, ClockError>
     where
         C: Clock,
@@ -255,7 +254,7 @@ impl Timeline {
     }
 
     /// As [`read`](Self::read); the moment is then [`now`](Self::now).
-    #[inline]
+    #[inline(always)] // for a decision, which is made for each message
     pub(crate) fn follow<C>(&mut self, clock: &C) -> Result<(), ClockError>
     where
         C: Clock,

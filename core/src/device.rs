@@ -454,7 +454,8 @@ impl<'b, S, P: Persistence<S>> Device<'b, S, P> {
         C: Clock,
         u64: From<C::T>,
     {
-        self.at(clock).map(|_moment| ())
+        self.timeline.read(clock)?;
+        Ok(self.save_epoch()?)
     }
 
     /// As [`at`](Device::at), with a reading of a counter that is not an [`embedded_time::Clock`], as
@@ -537,7 +538,7 @@ impl<'b, S, P: Persistence<S>> Device<'b, S, P> {
         C: Clock,
         u64: From<C::T>,
     {
-        self.timeline.follow(clock)?;
+        self.timeline.read(clock)?;
         self.shut_down_now()
     }
 

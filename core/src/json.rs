@@ -52,6 +52,8 @@ pub struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
+    const EMPTY: Self = Text { raw: &[], escaped: false };
+
     /// The bytes between the quotes, escapes as written.
     #[must_use]
     pub fn raw(&self) -> &'a [u8] {
@@ -106,8 +108,13 @@ impl Iterator for Decoded<'_> {
 }
 
 /// A number with one more decimal digit, while it fits.
+#[inline]
 fn append_digit(number: Option<u64>, digit: u8) -> Option<u64> {
-    number?.checked_mul(10)?.checked_add(u64::from(digit & 0x0f))
+    let (number, digit) = (number?, u64::from(digit & 0x0f));
+    if number < 1 << 60 {
+        return Some(number * 10 + digit); // nearly always, and without the cost of looking whether it fits
+    }
+    number.checked_mul(10)?.checked_add(digit)
 }
 
 /// The value of a hexadecimal digit that has been checked.
@@ -162,79 +169,86 @@ pub struct Member<'a> {
 }
 
 /// Reads the members of one JSON object in their order. Only when
-/// [`next_member`](ObjectReader::next_member) has returned `Ok(None)` is the whole input known to be an RFC 8259 object within the bounds; until then, an error may follow.
+/// [`next_member`](ObjectReader::next_member) has returned `Ok(None)` is the whole input known to be an RFC 8259 object within
+/// the bounds; until then, an error may follow.
 #[derive(Debug)]
 pub struct ObjectReader<'a> {
     input: Input<'a>,
-    length: usize,
     begun: bool,
+    /// The member that was read last; it is written here in place, since moving one costs as much as reading it.
+    member: Member<'a>,
 }
 
 impl<'a> ObjectReader<'a> {
-    /// Checks length, UTF-8 and the opening brace.
-    ///
-    /// # Errors
-    /// [`JsonError::TooLong`], [`JsonError::NotUtf8`], [`JsonError::NotAnObject`]; [`JsonError::Syntax`] when
-    /// nothing begins at all.
-    pub fn new(bytes: &'a [u8]) -> Result<Self, JsonError> {
-        if bytes.len() > MAX_LENGTH {
-            return Err(JsonError::TooLong); // P2
-        }
-        if core::str::from_utf8(bytes).is_err() {
-            return Err(JsonError::NotUtf8); // P1
-        }
-        let mut input = Input { rest: bytes };
-        input.skip_white_space();
-        match input.next_byte() {
-            Some(b'{') => Ok(ObjectReader { input, length: bytes.len(), begun: false }),
-            Some(b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => Err(JsonError::NotAnObject),
-            _ => Err(JsonError::Syntax),
-        }
+    /// Reads nothing yet.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        let member =
+            Member { key: Text::EMPTY, key_start: 0, value: Value::Null, value_start: 0, value_end: 0 };
+        ObjectReader { input: Input { bytes, at: 0 }, begun: false, member }
     }
 
-    /// The next member, or `None` at the end of the object and the input.
+    /// The next member, or `None` at the end of the object and the input. The first call checks length and UTF-8 of all of it.
     ///
     /// # Errors
-    /// [`JsonError::Syntax`], [`JsonError::TooDeep`]. After an error or the end, there is nothing more to ask for.
-    pub fn next_member(&mut self) -> Result<Option<Member<'a>>, JsonError> {
-        self.input.skip_white_space();
-        if self.begun {
-            match self.input.next_byte() {
-                Some(b',') => self.input.skip_white_space(),
-                Some(b'}') => return self.end(),
-                _ => return Err(JsonError::Syntax),
+    /// [`JsonError::Syntax`], [`JsonError::TooDeep`]; on the first call [`JsonError::TooLong`], [`JsonError::NotUtf8`] and
+    /// [`JsonError::NotAnObject`] as well. After an error or the end, there is nothing more to ask for.
+    pub fn next_member(&mut self) -> Result<Option<&Member<'a>>, JsonError> {
+        let ObjectReader { input, begun, member } = self;
+        let mut just_opened = !*begun;
+        if just_opened {
+            *begun = true;
+            input.begin()?;
+        }
+        let (mut inner_key, mut inner_value) = (Text::EMPTY, Value::Null); // for nobody
+        let mut nesting = Nesting::OUTERMOST;
+        // Once round for each member and element, and for each bracket that closes, however deep.
+        loop {
+            let bracket = nesting.innermost();
+            input.skip_white_space();
+            if input.take(bracket.closing()) {
+                if nesting.is_outermost() {
+                    input.skip_white_space();
+                    return if input.peek().is_none() { Ok(None) } else { Err(JsonError::Syntax) };
+                }
+                nesting.close();
+                just_opened = false;
+            } else {
+                if !just_opened {
+                    if !input.take(b',') {
+                        return Err(JsonError::Syntax);
+                    }
+                    input.skip_white_space();
+                }
+                let (key, value) = if nesting.is_outermost() {
+                    member.key_start = input.at;
+                    (&mut member.key, &mut member.value)
+                } else {
+                    (&mut inner_key, &mut inner_value)
+                };
+                if bracket == Bracket::Curly {
+                    input.key(key)?;
+                }
+                if nesting.is_outermost() {
+                    member.value_start = input.at;
+                }
+                let opened = input.value(value)?;
+                if let Some(inner) = opened {
+                    nesting.open(inner)?;
+                }
+                just_opened = opened.is_some();
             }
-        } else {
-            self.begun = true;
-            if self.input.take(b'}') {
-                return self.end();
+            if nesting.is_outermost() {
+                member.value_end = input.at;
+                return Ok(Some(member));
             }
         }
-        let key_start = self.offset();
-        let key = self.input.key()?;
-        let value_start = self.offset();
-        let value = match self.input.value()? {
-            Start::Scalar(value) => value,
-            Start::Open(bracket) => {
-                self.input.skip_nested(bracket)?;
-                match bracket {
-                    Bracket::Square => Value::Array,
-                    Bracket::Curly => Value::Object,
-                }
-            }
-        };
-        Ok(Some(Member { key, key_start, value, value_start, value_end: self.offset() }))
     }
 
     /// How many bytes have been read. After an error, about where it was found.
     #[must_use]
     pub fn offset(&self) -> usize {
-        self.length.saturating_sub(self.input.rest.len())
-    }
-
-    fn end(&mut self) -> Result<Option<Member<'a>>, JsonError> {
-        self.input.skip_white_space();
-        if self.input.rest.is_empty() { Ok(None) } else { Err(JsonError::Syntax) }
+        self.input.at
     }
 }
 
@@ -243,7 +257,7 @@ impl<'a> ObjectReader<'a> {
 /// # Errors
 /// As [`ObjectReader`].
 pub fn check_object(bytes: &[u8]) -> Result<(), JsonError> {
-    let mut members = ObjectReader::new(bytes)?;
+    let mut members = ObjectReader::new(bytes);
     while members.next_member()?.is_some() {}
     Ok(())
 }
@@ -264,22 +278,17 @@ impl Bracket {
     }
 }
 
-/// How a value begins: a scalar is read whole, of a nested one only its bracket.
-enum Start<'a> {
-    Scalar(Value<'a>),
-    Open(Bracket),
-}
-
-/// The brackets that are open inside the outermost object, a bit each (P2).
+/// The brackets that are open, a bit each (P2). The outermost object is one of them.
 struct Nesting {
     curly: u64,
     depth: u32,
 }
 
 impl Nesting {
-    /// One bracket is open inside the outermost object.
-    fn inside(bracket: Bracket) -> Self {
-        Nesting { curly: u64::from(bracket == Bracket::Curly), depth: 2 }
+    const OUTERMOST: Self = Nesting { curly: 1, depth: 1 };
+
+    fn is_outermost(&self) -> bool {
+        self.depth == 1
     }
 
     fn open(&mut self, bracket: Bracket) -> Result<(), JsonError> {
@@ -291,107 +300,150 @@ impl Nesting {
         Ok(())
     }
 
+    /// Closes the innermost bracket, which is not the outermost object's.
     fn close(&mut self) {
         self.depth = self.depth.saturating_sub(1);
         self.curly >>= 1;
     }
 
-    /// The innermost open bracket; `None` when only the outermost object is open.
-    fn innermost(&self) -> Option<Bracket> {
-        match (self.depth, self.curly & 1) {
-            (..=1, _) => None,
-            (_, 0) => Some(Bracket::Square),
-            _ => Some(Bracket::Curly),
-        }
+    fn innermost(&self) -> Bracket {
+        if self.curly & 1 == 1 { Bracket::Curly } else { Bracket::Square }
     }
 }
 
-/// The bytes that are still to be read.
+/// The bytes, and how many of them have been read.
+///
+/// What is asked for each byte is always inlined: how far one has come then stays in a register, and even where size counts most a
+/// call would be no shorter.
 #[derive(Debug)]
 struct Input<'a> {
-    rest: &'a [u8],
+    bytes: &'a [u8],
+    at: usize,
 }
 
 impl<'a> Input<'a> {
+    /// Checks length, UTF-8 and the opening brace.
+    fn begin(&mut self) -> Result<(), JsonError> {
+        if self.bytes.len() > MAX_LENGTH {
+            return Err(JsonError::TooLong); // P2
+        }
+        if core::str::from_utf8(self.bytes).is_err() {
+            return Err(JsonError::NotUtf8); // P1
+        }
+        self.skip_white_space();
+        match self.peek() {
+            Some(b'{') => {
+                self.at += 1;
+                Ok(())
+            }
+            Some(b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => Err(JsonError::NotAnObject),
+            _ => Err(JsonError::Syntax),
+        }
+    }
+
+    #[inline(always)]
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    #[inline(always)]
     fn next_byte(&mut self) -> Option<u8> {
-        let (first, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        Some(*first)
+        let byte = self.peek()?;
+        self.at += 1;
+        Some(byte)
     }
 
     /// Takes the next byte if it is `wanted`.
+    #[inline(always)]
     fn take(&mut self, wanted: u8) -> bool {
-        match self.rest {
-            [first, rest @ ..] if *first == wanted => {
-                self.rest = rest;
-                true
-            }
-            _ => false,
+        if self.peek() != Some(wanted) {
+            return false;
         }
+        self.at += 1;
+        true
     }
 
+    #[inline(always)]
     fn skip_white_space(&mut self) {
-        while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = self.rest {
-            self.rest = rest;
+        let mut at = self.at;
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.bytes.get(at) {
+            at += 1;
         }
+        self.at = at;
     }
 
     /// A key, its colon, and the white space around that.
-    fn key(&mut self) -> Result<Text<'a>, JsonError> {
+    fn key(&mut self, key: &mut Text<'a>) -> Result<(), JsonError> {
         if !self.take(b'"') {
             return Err(JsonError::Syntax);
         }
-        let key = self.text()?;
+        *key = self.text()?;
         self.skip_white_space();
         if !self.take(b':') {
             return Err(JsonError::Syntax);
         }
         self.skip_white_space();
-        Ok(key)
+        Ok(())
     }
 
-    fn value(&mut self) -> Result<Start<'a>, JsonError> {
-        Ok(Start::Scalar(match self.next_byte() {
-            Some(b'"') => Value::String(self.text()?),
-            Some(b'-') => {
-                let first = self.next_byte();
-                self.number(true, first)?
+    /// A value; of a nested one only its opening bracket, which is returned.
+    fn value(&mut self, value: &mut Value<'a>) -> Result<Option<Bracket>, JsonError> {
+        match self.next_byte() {
+            Some(b'"') => *value = Value::String(self.text()?),
+            Some(first @ (b'-' | b'0'..=b'9')) => *value = self.number(first)?,
+            Some(first @ (b't' | b'f' | b'n')) => *value = self.literal(first)?,
+            Some(b'[') => {
+                *value = Value::Array;
+                return Ok(Some(Bracket::Square));
             }
-            Some(digit @ b'0'..=b'9') => self.number(false, Some(digit))?,
-            Some(b't') => self.literal(b"rue", Value::Bool(true))?,
-            Some(b'f') => self.literal(b"alse", Value::Bool(false))?,
-            Some(b'n') => self.literal(b"ull", Value::Null)?,
-            Some(b'[') => return Ok(Start::Open(Bracket::Square)),
-            Some(b'{') => return Ok(Start::Open(Bracket::Curly)),
+            Some(b'{') => {
+                *value = Value::Object;
+                return Ok(Some(Bracket::Curly));
+            }
             _ => return Err(JsonError::Syntax),
-        }))
+        }
+        Ok(None)
     }
 
-    fn literal(&mut self, rest_of_it: &[u8], value: Value<'a>) -> Result<Value<'a>, JsonError> {
-        self.rest = self.rest.strip_prefix(rest_of_it).ok_or(JsonError::Syntax)?;
+    /// A literal whose first letter is taken.
+    fn literal(&mut self, first: u8) -> Result<Value<'a>, JsonError> {
+        let (rest_of_it, value): (&[u8], _) = match first {
+            b't' => (b"rue", Value::Bool(true)),
+            b'f' => (b"alse", Value::Bool(false)),
+            _ => (b"ull", Value::Null),
+        };
+        if !self.rest().starts_with(rest_of_it) {
+            return Err(JsonError::Syntax);
+        }
+        self.at += rest_of_it.len();
         Ok(value)
     }
 
-    /// A number whose sign, if any, and first digit are taken.
-    fn number(&mut self, negative: bool, first_digit: Option<u8>) -> Result<Value<'a>, JsonError> {
+    /// A number whose sign or first digit is taken.
+    fn number(&mut self, first: u8) -> Result<Value<'a>, JsonError> {
+        let negative = first == b'-';
+        let first_digit = if negative { self.next_byte() } else { Some(first) };
         let mut magnitude = match first_digit {
             Some(digit @ b'0'..=b'9') => Some(u64::from(digit & 0x0f)),
             _ => return Err(JsonError::Syntax),
         };
         if magnitude != Some(0) {
             // A zero is followed by no further digit.
-            while let [digit @ b'0'..=b'9', rest @ ..] = self.rest {
+            let mut at = self.at;
+            while let Some(digit @ b'0'..=b'9') = self.bytes.get(at) {
                 magnitude = append_digit(magnitude, *digit); // P6
-                self.rest = rest;
+                at += 1;
             }
+            self.at = at;
         }
         let mut integer = true;
         if self.take(b'.') {
             integer = false;
             self.digits()?;
         }
-        if self.take(b'e') || self.take(b'E') {
+        if let Some(b'e' | b'E') = self.peek() {
             integer = false;
+            self.at += 1;
             if !self.take(b'+') {
                 self.take(b'-');
             }
@@ -402,27 +454,24 @@ impl<'a> Input<'a> {
 
     /// One digit or more.
     fn digits(&mut self) -> Result<(), JsonError> {
-        let [b'0'..=b'9', ..] = self.rest else {
-            return Err(JsonError::Syntax);
-        };
-        while let [b'0'..=b'9', rest @ ..] = self.rest {
-            self.rest = rest;
+        let begin = self.at;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
         }
-        Ok(())
+        if self.at > begin { Ok(()) } else { Err(JsonError::Syntax) }
     }
 
     /// A string whose opening quote is taken, up to and with the closing one.
+    #[inline(always)]
     fn text(&mut self) -> Result<Text<'a>, JsonError> {
-        let begin = self.rest;
+        let begin = self.at;
         let mut escaped = false;
         loop {
-            let special = |&byte: &u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-            let plain = self.rest.iter().position(special).unwrap_or(self.rest.len());
-            self.rest = self.rest.get(plain..).unwrap_or_default();
-            let here = self.rest.len();
+            self.at += plain_bytes(self.rest());
+            let end = self.at;
             match self.next_byte() {
                 Some(b'"') => {
-                    let raw = begin.get(..begin.len().saturating_sub(here)).ok_or(JsonError::Syntax)?;
+                    let raw = self.bytes.get(begin..end).ok_or(JsonError::Syntax)?;
                     return Ok(Text { raw, escaped });
                 }
                 Some(b'\\') => {
@@ -438,9 +487,9 @@ impl<'a> Input<'a> {
     fn escape(&mut self) -> Result<(), JsonError> {
         match self.next_byte() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(()),
-            Some(b'u') => match self.rest {
-                [a, b, c, d, rest @ ..] if [a, b, c, d].into_iter().all(u8::is_ascii_hexdigit) => {
-                    self.rest = rest;
+            Some(b'u') => match self.rest() {
+                [a, b, c, d, ..] if [a, b, c, d].into_iter().all(u8::is_ascii_hexdigit) => {
+                    self.at += 4;
                     Ok(())
                 }
                 _ => Err(JsonError::Syntax),
@@ -449,34 +498,36 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// The rest of an array or object whose opening bracket is taken, up to and with its closing one.
-    fn skip_nested(&mut self, bracket: Bracket) -> Result<(), JsonError> {
-        let mut nesting = Nesting::inside(bracket);
-        let mut just_opened = true;
-        while let Some(bracket) = nesting.innermost() {
-            self.skip_white_space();
-            if self.take(bracket.closing()) {
-                nesting.close();
-                just_opened = false;
-                continue;
-            }
-            if !just_opened {
-                if !self.take(b',') {
-                    return Err(JsonError::Syntax);
-                }
-                self.skip_white_space();
-            }
-            if bracket == Bracket::Curly {
-                self.key()?;
-            }
-            just_opened = match self.value()? {
-                Start::Scalar(_) => false,
-                Start::Open(inner) => {
-                    nesting.open(inner)?;
-                    true
-                }
-            };
-        }
-        Ok(())
+    /// What is still to be read.
+    #[inline(always)]
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
     }
+}
+
+/// How many bytes there are before the first that a string has a rule for: a quote, a backslash, a control character.
+///
+/// Looks at a machine word at a time. Of each of its bytes something is subtracted that leaves less than nothing where the byte is
+/// special, which sets its high bit. What that borrows may set bits of bytes above it wrongly, never of those below, so the lowest
+/// bit that is set is always right.
+#[inline]
+fn plain_bytes(bytes: &[u8]) -> usize {
+    const ONES: usize = usize::MAX / 0xff;
+    const HIGH_BITS: usize = ONES << 7;
+    const fn zeros(word: usize) -> usize {
+        word.wrapping_sub(ONES) & !word
+    }
+    let (words, rest) = bytes.as_chunks();
+    let mut plain = 0;
+    for &word in words {
+        let word = usize::from_le_bytes(word);
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let special = (control | zeros(word ^ ONES * 0x22) | zeros(word ^ ONES * 0x5c)) & HIGH_BITS;
+        if special != 0 {
+            return plain + (special.trailing_zeros() / 8) as usize;
+        }
+        plain += size_of::<usize>();
+    }
+    let special = |&byte: &u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    plain + rest.iter().position(special).unwrap_or(rest.len())
 }

@@ -133,11 +133,11 @@ impl<'a, S> Rooms<'a, S> {
 
     /// The slot of a room. About log₂ of the rooms there are comparisons of IDs.
     pub(crate) fn find(&self, id: RoomId<'_>) -> Option<u16> {
-        self.entry(self.search(id).ok()?)
+        Some(self.search(id).ok()?.slot)
     }
 
     pub(crate) fn get(&self, slot: u16) -> Option<&Room<S>> {
-        Some(&self.places.get(usize::from(slot))?.room)
+        Some(&self.at(slot)?.room)
     }
 
     pub(crate) fn get_mut(&mut self, slot: u16) -> Option<&mut Room<S>> {
@@ -176,13 +176,13 @@ impl<'a, S> Rooms<'a, S> {
     }
 
     pub(crate) fn room_id(&self, slot: u16) -> Option<RoomId<'_>> {
-        Some(RoomId(self.places.get(usize::from(slot))?.id.as_str()))
+        Some(RoomId(self.at(slot)?.id.as_str()))
     }
 
     /// The slot of a room, which takes a free one if it has none; `None` when none is free (K2).
     pub(crate) fn find_or_insert(&mut self, id: RoomId<'_>) -> Option<u16> {
         let position = match self.search(id) {
-            Ok(position) => return self.entry(position),
+            Ok(found) => return Some(found.slot),
             Err(position) => position,
         };
         let slot = self.entry(self.used)?;
@@ -218,13 +218,11 @@ impl<'a, S> Rooms<'a, S> {
 
     /// Frees a room's slot and drops what it held (K3). Returns whether there was such a room.
     pub(crate) fn remove(&mut self, id: RoomId<'_>) -> bool {
-        let Ok(position) = self.search(id) else {
+        let Ok(Found { position, slot }) = self.search(id) else {
             return false;
         };
         // The slot goes behind the used ones; those behind it move down by one.
-        let Some(mut moving) = self.entry(position) else {
-            return false;
-        };
+        let mut moving = slot;
         if let Some(room) = self.get_mut(moving) {
             room.clear();
         }
@@ -239,15 +237,35 @@ impl<'a, S> Rooms<'a, S> {
         Some(self.places.get(position)?.entry)
     }
 
-    /// The position of a room in the index, or the one it would have.
+    /// Where a room stands in the index, or the position that it would have. The standard library's binary search goes on
+    /// to the end when it has found what it looks for, and does not say what that was.
     #[inline(never)] // it is asked for by every call: once is enough
-    fn search(&self, id: RoomId<'_>) -> Result<usize, usize> {
-        let used = self.places.get(..self.used).unwrap_or_default();
-        used.binary_search_by(|place| match self.places.get(usize::from(place.entry)) {
-            Some(place) => compare(place.id.as_bytes(), id.0.as_bytes()),
-            None => Ordering::Greater, // no such slot is in the index
-        })
+    fn search(&self, id: RoomId<'_>) -> Result<Found, usize> {
+        let (mut from, mut to) = (0, self.used);
+        while from < to {
+            let position = usize::midpoint(from, to);
+            let Some((slot, place)) = self.entry(position).and_then(|slot| Some((slot, self.at(slot)?)))
+            else {
+                break; // each position has an entry, and each entry is a slot
+            };
+            match compare(place.id.as_bytes(), id.0.as_bytes()) {
+                Ordering::Less => from = position + 1,
+                Ordering::Equal => return Ok(Found { position, slot }),
+                Ordering::Greater => to = position,
+            }
+        }
+        Err(from)
     }
+
+    fn at(&self, slot: u16) -> Option<&RoomPlace<S>> {
+        self.places.get(usize::from(slot))
+    }
+}
+
+/// A room in the index.
+struct Found {
+    position: usize,
+    slot: u16,
 }
 
 /// So many slots, from the first one on: all there can be at most.

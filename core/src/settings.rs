@@ -8,7 +8,7 @@
 
 use core::ops::RangeInclusive;
 
-use crate::json::{Integer, JsonError, ObjectReader, Value};
+use crate::json::{Integer, JsonError, Member, ObjectReader, Value};
 
 /// The one algorithm that is supported.
 pub const MEGOLM: &str = "m.megolm.v1.aes-sha2";
@@ -322,9 +322,8 @@ struct Members {
 impl Members {
     fn read(content: &[u8]) -> Result<Self, Malformed> {
         let mut known = Members::default();
-        let mut members = ObjectReader::new(content)?;
-        while let Some(member) = members.next_member()? {
-            let (key, value) = (member.key, member.value);
+        let mut members = ObjectReader::new(content);
+        while let Some(Member { key, value, .. }) = members.next_member()? {
             // P3: compared after decoding, case and all; an unknown key was checked as JSON and is skipped.
             if key.is("algorithm") {
                 set_once(&mut known.algorithm, value)?;
@@ -385,7 +384,10 @@ impl Members {
 }
 
 /// P4: the same known key twice is malformed, since clients disagree on which one counts.
-fn set_once<'a, T: From<Value<'a>>>(known: &mut Option<T>, value: Value<'a>) -> Result<(), Malformed> {
+fn set_once<'v, T: From<&'v Value<'v>>>(
+    known: &mut Option<T>,
+    value: &'v Value<'v>,
+) -> Result<(), Malformed> {
     if known.is_some() {
         return Err(Malformed::DuplicateKey);
     }
@@ -401,8 +403,8 @@ enum Algorithm {
     Megolm,
 }
 
-impl From<Value<'_>> for Algorithm {
-    fn from(value: Value<'_>) -> Self {
+impl From<&Value<'_>> for Algorithm {
+    fn from(value: &Value<'_>) -> Self {
         match value {
             Value::Null => Algorithm::Null,
             Value::String(name) if name.is(MEGOLM) => Algorithm::Megolm,
@@ -419,11 +421,11 @@ enum RotationValue {
     Integer(Integer),
 }
 
-impl From<Value<'_>> for RotationValue {
-    fn from(value: Value<'_>) -> Self {
+impl From<&Value<'_>> for RotationValue {
+    fn from(value: &Value<'_>) -> Self {
         match value {
             Value::Null => RotationValue::Null,
-            Value::Integer(integer) => RotationValue::Integer(integer),
+            Value::Integer(integer) => RotationValue::Integer(*integer),
             _ => RotationValue::WrongType,
         }
     }
@@ -455,11 +457,11 @@ enum Switch {
     Bool(bool),
 }
 
-impl From<Value<'_>> for Switch {
-    fn from(value: Value<'_>) -> Self {
+impl From<&Value<'_>> for Switch {
+    fn from(value: &Value<'_>) -> Self {
         match value {
             Value::Null => Switch::Null,
-            Value::Bool(on) => Switch::Bool(on),
+            Value::Bool(on) => Switch::Bool(*on),
             _ => Switch::WrongType,
         }
     }

@@ -238,7 +238,7 @@ proptest! {
     // P3
     #[test]
     fn members_are_handed_out_as_they_stand((object, written) in written_object()) {
-        let mut reader = ObjectReader::new(written.as_bytes()).unwrap();
+        let mut reader = ObjectReader::new(written.as_bytes());
         let mut seen = 0;
         while let Some(member) = reader.next_member().unwrap() {
             let key = decoded(member.key);

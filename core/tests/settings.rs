@@ -2,7 +2,7 @@
 
 mod support;
 
-use pawl_core::json::{JsonError, MAX_DEPTH, MAX_LENGTH};
+use pawl_core::json::{JsonError, MAX_DEPTH, MAX_LENGTH, check_object};
 use pawl_core::settings::{
     Cause, ChangePolicy, Field, InvalidLimits, Limits, Malformed, Reading, Settings, read,
 };
@@ -907,4 +907,23 @@ fn under_freeze_state_events_cannot_be_turned_on() {
         .encryption_event(ROOM, br#"{"algorithm":"m.megolm.v1.aes-sha2","encrypt_state_events":true}"#)
         .unwrap();
     assert!(!applied.in_force.unwrap().encrypt_state_events);
+}
+
+// P1
+#[test]
+fn a_byte_that_strings_have_a_rule_for_is_found_wherever_it_stands() {
+    for place in 0..40 {
+        for byte in 0..0x80_u8 {
+            let mut content = br#"{"k":""#.to_vec();
+            content.extend([b'~'; 40]);
+            content[6 + place] = byte;
+            content.extend(br#""}"#);
+            let expected = match byte {
+                // A backslash stands before a tilde, which cannot be escaped, or before the closing quote.
+                0..0x20 | b'"' | b'\\' => Err(JsonError::Syntax),
+                _ => Ok(()),
+            };
+            assert_eq!(check_object(&content), expected, "{byte:#04x} at {place}");
+        }
+    }
 }

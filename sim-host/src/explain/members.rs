@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use pawl_core::json::{ObjectReader, Text, Value};
+use pawl_core::json::{self, ObjectReader, Text, Value};
 use pawl_core::settings::Field;
 
 /// A known key (P3).
@@ -68,11 +68,9 @@ pub(super) struct Members<'a> {
 impl<'a> Members<'a> {
     pub(super) fn read(content: &'a [u8]) -> Self {
         let mut members = Members::default();
-        let Ok(mut reader) = ObjectReader::new(content) else {
-            return members;
-        };
+        let mut reader = ObjectReader::new(content);
         while let Ok(Some(member)) = reader.next_member() {
-            let (text, value) = (member.key, member.value);
+            let &json::Member { key: text, value, .. } = member;
             let key_range = member.key_start..member.key_start + text.raw().len() + 2;
             let value_range = member.value_start..member.value_end;
             if let Some(key) = Key::of(&text) {

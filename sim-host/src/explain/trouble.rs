@@ -155,9 +155,7 @@ fn reads_on(prefix: &[u8], next: &str) -> Option<bool> {
 
 /// How far the reader comes.
 fn stop(content: &[u8]) -> usize {
-    let Ok(mut reader) = ObjectReader::new(content) else {
-        return 0;
-    };
+    let mut reader = ObjectReader::new(content);
     while let Ok(Some(_)) = reader.next_member() {}
     reader.offset()
 }
