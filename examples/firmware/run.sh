@@ -7,11 +7,13 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 cargo=(cargo)
+locked=()
 # Within pawl's repository Debian's compiler will do as well; a copy of this folder wants rustup's target.
 if [[ -f ../../on-target/toolchain.sh ]]; then
   source ../../on-target/toolchain.sh
   find_toolchain thumbv7em-none-eabihf || exit 2
   cargo=("${target_cargo[@]}")
+  locked=(--locked) # a copy that takes pawl-core from elsewhere has a lock file of its own to write
 fi
 
 tools=$PWD/target/tools
@@ -21,11 +23,11 @@ if ! command -v defmt-print >/dev/null; then
 fi
 
 case ${1:-} in
-  "") "${cargo[@]}" run --locked --quiet --release ;;
+  "") "${cargo[@]}" run "${locked[@]}" --quiet --release ;;
   --check)
-    "${cargo[@]}" build --locked --quiet --release
+    "${cargo[@]}" build "${locked[@]}" --quiet --release
     for _ in first second; do
-      DEFMT_FORMAT='{L} {s}' timeout 60 "${cargo[@]}" run --locked --quiet --release | diff -u expected.txt -
+      DEFMT_FORMAT='{L} {s}' timeout 60 "${cargo[@]}" run "${locked[@]}" --quiet --release | diff -u expected.txt -
     done
     echo "The log is as expected, twice."
     ;;

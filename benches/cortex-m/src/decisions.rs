@@ -10,10 +10,10 @@ use pawl_core::settings::Settings;
 use pawl_core::{Decision, Device, RoomId, RoomPlace};
 
 use crate::devices::{
-    Counter, MILLISECONDS, NoEncryption, ROOM, content, create, decide, in_room, known, send, set_ticks,
-    share,
+    Buffers, Counter, MILLISECONDS, NoEncryption, ROOM, content, create, decide, in_room, known, send,
+    set_ticks, share,
 };
-use crate::measure::{SUBJECTS, again, each, inlined};
+use crate::measure::{SUBJECTS, again, beyond, each, inlined};
 
 const HOUR_MS: u32 = 3_600_000;
 
@@ -99,7 +99,7 @@ fn after_one_message(
     let mut devices = in_room(storage, messages);
     for device in &mut devices {
         share(device, ROOM);
-        assert!(send(device));
+        assert!(send(device, &mut Buffers::new()));
     }
     devices
 }
@@ -118,13 +118,16 @@ fn rooms_that_send_nothing() {
     again("decide/blocked", &mut [&mut device], |device| look(device, room));
 }
 
-/// A decision and its permit's use: the event written, with a session that encrypts nothing.
+/// A decision and its permit's use, and the use alone: the event written, with a session that encrypts nothing.
 #[inline(never)]
 fn permits() {
     let mut storage: [[_; 1]; SUBJECTS] = array::from_fn(|_| [RoomPlace::new()]);
     let mut devices = after_one_message(&mut storage, 100);
-    each("decide_and_use_permit", &mut devices, send);
-    assert!(send(&mut devices[1]));
+    let mut buffers = Buffers::new();
+    each("decide_and_use_permit", &mut devices, |device| send(device, &mut buffers));
+    let room = black_box(ROOM);
+    beyond("use_permit", &mut devices, |device| look(device, room), |device| send(device, &mut buffers));
+    assert!(send(&mut devices[1], &mut buffers));
 }
 
 /// Events applied to a room.

@@ -109,15 +109,28 @@ pub(crate) fn create<S: Default>() -> Result<S, Infallible> {
     Ok(S::default())
 }
 
+/// Where a message is encrypted, which is the caller's. All of the scratch is wiped, so it is as long as this message needs, and a
+/// bit more.
+pub(crate) struct Buffers {
+    scratch: [u8; 256],
+    out: [u8; 512],
+}
+
+impl Buffers {
+    pub(crate) const fn new() -> Self {
+        Buffers { scratch: [0; 256], out: [0; 512] }
+    }
+}
+
 /// Uses a permit for a message of a usual size.
 #[inline(always)]
-fn encrypt(permit: Permit<'_, NoEncryption>) -> Option<Encrypted> {
+fn encrypt(permit: Permit<'_, NoEncryption>, buffers: &mut Buffers) -> Option<Encrypted> {
     const EVENT: Event<'_> =
         Event { event_type: "m.room.message", content: br#"{"msgtype":"m.text","body":"21 degrees"}"# };
     const SENDER: SendingDevice<'_> =
         SendingDevice { sender_key: "hPQNcabIABgGnx3/ACv/jmMmiQHoeFfuLB17tzWp6Hw", device_id: "KIOSK" };
-    let (mut scratch, mut out) = ([0; 256], [0; 512]);
-    permit.encrypt(black_box(&EVENT), black_box(&SENDER), &mut scratch, black_box(&mut out)).ok()
+    let Buffers { scratch, out } = black_box(buffers);
+    permit.encrypt(black_box(&EVENT), black_box(&SENDER), scratch, out).ok()
 }
 
 /// So many devices that know every room they are in: [`ROOM`], with these limits.
@@ -166,9 +179,12 @@ where
 }
 
 /// Sends a message to [`ROOM`]; whether it was.
-pub(crate) fn send<P: Persistence<NoEncryption>>(device: &mut Device<'_, NoEncryption, P>) -> bool {
+pub(crate) fn send<P: Persistence<NoEncryption>>(
+    device: &mut Device<'_, NoEncryption, P>,
+    buffers: &mut Buffers,
+) -> bool {
     let sent = decide(device, ROOM, |decision| match decision {
-        Decision::Encrypt(permit) => encrypt(permit).is_some(),
+        Decision::Encrypt(permit) => encrypt(permit, buffers).is_some(),
         _ => false,
     });
     sent == Some(true)

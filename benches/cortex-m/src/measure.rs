@@ -44,6 +44,22 @@ pub(crate) fn inlined<T, R>(name: &str, subjects: &mut [T], call: impl FnMut(&mu
     hprintln!("instructions {} {}", name, instructions(subjects, CALLS.div_ceil(subjects.len()), call));
 }
 
+/// Prints the instructions that a call takes beyond another one, with which it begins.
+pub(crate) fn beyond<T, R, B>(
+    name: &str,
+    subjects: &mut [T],
+    beginning: impl FnMut(&mut T) -> B,
+    call: impl FnMut(&mut T) -> R,
+) {
+    let calls = subjects.len() as u64;
+    assert!(calls >= CALLS as u64);
+    let spent = mean(ticks(subjects, 1, call), calls);
+    let Some(beyond) = spent.checked_sub(mean(ticks(subjects, 1, beginning), calls)) else {
+        panic!("a call takes less than its beginning");
+    };
+    hprintln!("instructions {} {}", name, beyond);
+}
+
 fn print(name: &str, stack: usize, instructions: u64) {
     hprintln!("stack {} {}", name, stack);
     hprintln!("instructions {} {}", name, instructions);
@@ -88,8 +104,12 @@ fn instructions<T, R>(subjects: &mut [T], rounds: usize, call: impl FnMut(&mut T
     let calls = (subjects.len() * rounds) as u64;
     let with_calls = ticks(subjects, rounds, call);
     let without = ticks(subjects, rounds, |_subject| ());
-    let spent = u64::from(with_calls - without) * u64::from(INSTRUCTIONS_A_TICK);
-    (spent + calls / 2) / calls
+    mean(with_calls - without, calls)
+}
+
+/// The instructions of a call, to the nearest, when so many took so many of the timer's ticks.
+fn mean(ticks: u32, calls: u64) -> u64 {
+    (u64::from(ticks) * u64::from(INSTRUCTIONS_A_TICK) + calls / 2) / calls
 }
 
 /// The timer's ticks while every subject is called so many times.

@@ -11,7 +11,7 @@ use pawl_core::store::{Item, Store, StoreError};
 use pawl_core::{Config, Device, RoomStorage, SessionsStored, Stamp, StampClock, StoreKey, sealed_length};
 use rand_core::{TryCryptoRng, TryRng};
 
-use crate::devices::{MILLISECONDS, NoEncryption, ROOM, content, send, set_ticks, share};
+use crate::devices::{Buffers, MILLISECONDS, NoEncryption, ROOM, content, send, set_ticks, share};
 use crate::measure::again;
 
 /// The records.
@@ -73,8 +73,9 @@ pub fn measure_reservation() {
     };
     let _ = device.encryption_event(ROOM, content(10_000).as_bytes());
     share(&mut device, ROOM);
-    again("decide_reserve_and_use_permit", &mut [&mut device], |device| send(device));
-    assert!(send(&mut device));
+    let mut buffers = Buffers::new();
+    again("decide_reserve_and_use_permit", &mut [&mut device], |device| send(device, &mut buffers));
+    assert!(send(&mut device, &mut buffers));
     assert_ne!(device.persistence().store().0, [0; 512]);
 }
 
