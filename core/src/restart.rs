@@ -62,8 +62,8 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
     /// What was damaged is told by [`incomplete`](Device::incomplete): it is then
     /// [`StoreDamaged`](BlockReason::StoreDamaged), every session is gone, and a resync is due (B5).
     ///
-    /// Time goes from the clock's reading here on; the clock that outlives restarts is read right after. It takes two or
-    /// three loads a place. It stores the device's record where that is new, the record of a room whose session's age
+    /// Time goes from the clock's reading here on; the clock that outlives restarts is read right after. It takes at most
+    /// four loads a place, and six where the store is damaged. It stores the device's record where that is new, the record of a room whose session's age
     /// has turned out to be unknown, two records for each room beyond the end of a table that has become smaller, and
     /// writes over what was damaged.
     ///
