@@ -32,8 +32,10 @@
 //!
 //! - It does not find that an item *and* its note have gone bad, or that all of it was put back to an older copy.
 //! - It keeps no index in memory. Loading reads every item on the newest page and the pages before it, until it has found
-//!   the one asked for; storing reads the headers of one page; and coming round to a page in use, which is once for a
-//!   page of stored items, loads each of its items. The first operation reads all pages that are not in use.
+//!   the one asked for. Storing does that three times, for the note's version, for the item's, and to read back what was
+//!   stored, and reads the headers of a page for each of the item and the note. Coming round to a page in use, which is once
+//!   for a page of stored items, loads each of its items. Where all of them count, copying them fills a page, and the next one is
+//!   come round to at once: one `store` copies and erases at most about as many pages as all that is stored takes. The first operation reads all pages that are not in use.
 //! - It does not spare the flash when it is full: whoever tries in vain to store an item erases every page.
 //! - It does not encrypt or wipe. What is handed to it is not secret, or is sealed, so neither is the buffer wiped.
 

@@ -181,7 +181,7 @@ pub struct SessionsStored<'b, T, C, G> {
 
 impl<'b, T: Store, C: StampClock, G: TryCryptoRng> SessionsStored<'b, T, C, G> {
     /// With a store that is this device's alone. Sessions are sealed under `key` in `buffer`, which holds
-    /// [`sealed_length`] bytes, and is wiped after each use.
+    /// [`sealed_length`] bytes, and is wiped after each use; only what a failed load left in it stays, which is sealed.
     pub const fn new(store: T, key: StoreKey, clock: C, random: G, buffer: &'b mut [u8]) -> Self {
         let reservation = DEFAULT_RESERVATION.get();
         SessionsStored { store, key, clock, random, reservation, buffer }
@@ -253,13 +253,13 @@ impl<S: StorableSession, T: Store, C: StampClock, G: TryCryptoRng> Keeps<S> for 
     }
 
     fn session_header(&mut self, place: u16) -> Result<Option<SealedHeader>, LoadError> {
-        match self.store.load(Item::Session(place), self.buffer)? {
-            None => Ok(None),
-            Some(length) => {
-                let bytes = self.buffer.get(..length).ok_or(LoadError::Damaged)?;
-                Ok(Some(SealedHeader::read(bytes, place)?))
-            }
-        }
+        let Some(length) = self.store.load(Item::Session(place), self.buffer)? else {
+            return Ok(None);
+        };
+        let bytes = self.buffer.get(..length).ok_or(LoadError::Damaged)?;
+        let header = SealedHeader::read(bytes, place);
+        self.buffer.zeroize();
+        Ok(Some(header?))
     }
 
     fn load_session(&mut self, binding: &Binding<'_>) -> Result<(SealedUsage, S), LoadError> {

@@ -1,7 +1,7 @@
 //! A device's and a room's state as bytes and back (B1, B5).
 //!
 //! Every record begins with its format's version and its kind, says which place it is for, has a fixed length, and ends
-//! with a checksum over all before it. Reading checks the length, version, checksum, kind, place, and the range of every
+//! with a checksum over all before it. Reading checks the version, checksum, length, kind, place, and the range of every
 //! field, in this order; what does not check out is an error, and no part of it is used. A newer version is an error too,
 //! never a guess. Numbers are little-endian. The checksum is CRC-32 (ISO-HDLC); it finds damage, not forgery: what has to be
 //! authentic is sealed.
@@ -54,8 +54,8 @@
 //! | 8–11 | generation, as in the device's record |
 //! | 12–35 | nonce |
 //! | 36–39 | *sealed from here:* count; the ratchet index is the same, or lower where it was stored at a shutdown |
-//! | 40–43 | epoch of the timeline in which it was made |
-//! | 44–51 | age in milliseconds when it was stored |
+//! | 40–43 | epoch of the timeline in which it was made; `0xFFFFFFFF` where its age is unknown since a restart |
+//! | 44–51 | age in milliseconds when it was stored; 0 where it was unknown |
 //! | 52–59 | creation stamp, milliseconds |
 //! | 60–63 | creation stamp, setting number |
 //! | 64 | flags: 1 `shared_history`, as its room key says |

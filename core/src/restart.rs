@@ -62,8 +62,8 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
     /// What was damaged is told by [`incomplete`](Device::incomplete): it is then
     /// [`StoreDamaged`](BlockReason::StoreDamaged), every session is gone, and a resync is due (B5).
     ///
-    /// Time goes from the clock's reading here on; the clock that outlives restarts is read right after. It takes two or
-    /// three loads a place. It stores the device's record where that is new, the record of a room whose session's age
+    /// Time goes from the clock's reading here on; the clock that outlives restarts is read right after. It takes at most
+    /// four loads a place, and six where the store is damaged. It stores the device's record where that is new, the record of a room whose session's age
     /// has turned out to be unknown, two records for each room beyond the end of a table that has become smaller, and
     /// writes over what was damaged.
     ///
@@ -191,9 +191,7 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
             if let Some(stored) = &record.room
                 && self.rooms.insert_at(slot, stored.id).is_none()
             {
-                // One room at two places: neither is to be believed (B5).
-                self.rooms.remove(stored.id);
-                findings.damaged = true;
+                (findings.damaged, findings.repeated) = (true, true);
                 continue;
             }
             if let Some(room) = self.rooms.get_mut(slot) {
@@ -201,6 +199,20 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
                 if let Some(stored) = &record.room {
                     room.restore(stored, &self.config.limits);
                 }
+            }
+        }
+        if findings.repeated { self.remove_repeated() } else { Ok(()) }
+    }
+
+    /// One room at several places, the first of which is in the table: none is to be believed (B5).
+    fn remove_repeated(&mut self) -> Result<(), OpenError> {
+        for slot in self.rooms.slots() {
+            let mut bytes = [0; ROOM_RECORD_LENGTH];
+            if let Some(Ok(RoomRecord { room: Some(stored), .. })) =
+                load_room(&mut self.persistence, slot, &mut bytes)?
+                && self.rooms.find(stored.id).is_some_and(|first| first != slot)
+            {
+                self.rooms.remove(stored.id);
             }
         }
         Ok(())
@@ -376,6 +388,8 @@ struct Findings {
     void: bool,
     /// There are rooms beyond the end of the table.
     surplus: bool,
+    /// A room is at more than one place of the table.
+    repeated: bool,
 }
 
 enum Found {

@@ -26,6 +26,10 @@ pub const SEALED_OVERHEAD: usize = HEADER_LENGTH + NONCE_LENGTH + USAGE_LENGTH +
 
 /// The key under which sessions are sealed. It is the integrator's: from a secure element, fused at manufacture, or
 /// derived from what the user types in. It is wiped when it is dropped.
+///
+/// It serves two constructions. The cipher takes it as it is; a session that seals its own secret, as vodozemac's pickle
+/// does, is handed it too. The pickle derives its own keys from it, by HKDF-SHA-256 with the info `Pickle`, so no key is
+/// used in both. Another [`StorableSession`](crate::session::StorableSession) has to derive its own likewise, or not use it.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct StoreKey([u8; 32]);
 

@@ -119,7 +119,7 @@ impl LockedDirectory {
     /// When another process has it open, or it cannot be opened.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, OpenError> {
         let path = path.into();
-        create_on_disk(&path)?;
+        create_on_disk(&mut Disk, &path)?;
         let directory = File::open(&path)?;
         let lock = File::options().create(true).truncate(false).write(true).open(path.join(LOCK))?;
         lock.try_lock().map_err(|error| match error {
@@ -130,21 +130,51 @@ impl LockedDirectory {
     }
 }
 
-/// Creates a directory, and those above it, such that it is still there after a power cut.
-fn create_on_disk(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
+/// The directories above a store's, as far as making it takes them.
+trait Folders {
+    fn is_dir(&self, path: &Path) -> bool;
+    fn create(&mut self, path: &Path) -> io::Result<()>;
+    /// Returns when the names in it are on disk.
+    fn sync(&mut self, path: &Path) -> io::Result<()>;
+}
+
+/// Those of the operating system.
+struct Disk;
+
+impl Folders for Disk {
+    fn is_dir(&self, path: &Path) -> bool {
+        path.is_dir()
     }
+
+    fn create(&mut self, path: &Path) -> io::Result<()> {
+        std::fs::create_dir(path)
+    }
+
+    fn sync(&mut self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+}
+
+/// Creates a directory, and those above it, such that it is still there after a power cut.
+fn create_on_disk(folders: &mut impl Folders, path: &Path) -> io::Result<()> {
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    create_on_disk(parent)?;
-    match std::fs::create_dir(path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
+    let existed = folders.is_dir(path);
+    if !existed {
+        create_on_disk(folders, parent)?;
+        match folders.create(path) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
     }
-    File::open(parent)?.sync_all()
+    // Though it was there: a process that created it may have ended before this.
+    match folders.sync(parent) {
+        // What somebody else made above it is theirs to look after.
+        Err(error) if existed && error.kind() == ErrorKind::PermissionDenied => Ok(()),
+        synced => synced,
+    }
 }
 
 impl Directory for LockedDirectory {
@@ -366,7 +396,7 @@ fn checksum<'a>(bytes: impl Iterator<Item = &'a u8>) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
     use crate::lossy_directory::LossyDirectory;
@@ -556,6 +586,54 @@ mod tests {
         assert_eq!(store.load(Item::Device, &mut [0; 9]), Ok(Some(5)));
         for outcome in store.release().outcomes() {
             assert_eq!(FileStore::over(outcome).unwrap().load(Item::Device, &mut [0; 9]), Ok(Some(5)));
+        }
+    }
+
+    /// Directories of which those are on disk that were synced. The process ends after so many operations.
+    #[derive(Clone)]
+    struct LossyFolders {
+        now: BTreeSet<PathBuf>,
+        on_disk: BTreeSet<PathBuf>,
+        operations_left: usize,
+    }
+
+    impl LossyFolders {
+        fn begin(&mut self) -> io::Result<()> {
+            self.operations_left =
+                self.operations_left.checked_sub(1).ok_or_else(|| io::Error::other("ended"))?;
+            Ok(())
+        }
+    }
+
+    impl Folders for LossyFolders {
+        fn is_dir(&self, path: &Path) -> bool {
+            self.now.contains(path)
+        }
+
+        fn create(&mut self, path: &Path) -> io::Result<()> {
+            self.begin()?;
+            self.now.insert(path.to_owned());
+            Ok(())
+        }
+
+        fn sync(&mut self, path: &Path) -> io::Result<()> {
+            self.begin()?;
+            self.on_disk.extend(self.now.iter().filter(|made| made.parent() == Some(path)).cloned());
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn b1_a_store_that_was_opened_has_its_directory_on_disk() {
+        let path = Path::new("/var/lib/pawl");
+        let there: BTreeSet<_> = ["/", "/var"].map(PathBuf::from).into();
+        let begun = LossyFolders { now: there.clone(), on_disk: there, operations_left: 0 };
+        for end in 0..5 {
+            let mut folders = LossyFolders { operations_left: end, ..begun.clone() };
+            assert!(create_on_disk(&mut folders, path).is_err(), "{end}");
+            folders.operations_left = usize::MAX;
+            create_on_disk(&mut folders, path).unwrap();
+            assert!(path.ancestors().all(|above| folders.on_disk.contains(above)), "{end}");
         }
     }
 

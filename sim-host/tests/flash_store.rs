@@ -355,3 +355,45 @@ fn flash_that_held_something_else_can_be_erased() {
     });
     assert_eq!(flash.faults(), 0);
 }
+
+/// The most words that one `store` writes, and the most pages that one erases, from the first item on: of random ones,
+/// or with `one_changes` of a single session, while all others lie where they are until the log comes round to them.
+fn dearest_store(pages: usize, rooms: u16, one_changes: bool) -> Result<(u64, u64), StoreError> {
+    const SESSION: usize = 1_109;
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let mut flash = EmulatedFlash::<4_096, 4>::new(pages, 0);
+    let mut buffer = vec![0; SESSION + 16];
+    let end = u32::try_from(flash.bytes().len()).unwrap();
+    let mut items = vec![(Item::Device, 24)];
+    items.extend((0..rooms).flat_map(|room| [(Item::Room(room), 284), (Item::Session(room), SESSION)]));
+    let mut dearest = (0, 0);
+    for number in 0..items.len() + 1_500 {
+        let (item, length) = match items.get(number) {
+            Some(first) => *first,
+            None if one_changes => items[2],
+            None => items[random.random_range(0..items.len())],
+        };
+        let before = (flash.steps(), flash.wear().pages_erased());
+        let mut store = FlashStore::new(&mut flash, 0..end, SESSION, &mut buffer).unwrap();
+        store.store(item, &vec![7; length])?;
+        let erases = flash.wear().pages_erased() - before.1;
+        let words = flash.steps() - before.0 - erases;
+        dearest = (dearest.0.max(words), dearest.1.max(erases));
+    }
+    Ok(dearest)
+}
+
+#[test]
+fn what_one_store_costs_at_most_is_as_the_documentation_says() {
+    let measured = [(32, 16), (12, 16), (8, 16), (5, 8)].map(|(pages, rooms)| {
+        (pages, rooms, dearest_store(pages, rooms, false), dearest_store(pages, rooms, true))
+    });
+    // docs/storage.md has these figures.
+    let documented = [
+        (32, 16, Ok((576, 1)), Ok((5_341, 6))),
+        (12, 16, Ok((1_389, 2)), Ok((5_341, 6))),
+        (8, 16, Err(StoreError::Full), Ok((5_341, 6))),
+        (5, 8, Ok((3_236, 4)), Ok((2_409, 3))),
+    ];
+    assert_eq!(measured, documented);
+}

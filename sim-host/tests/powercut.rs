@@ -21,6 +21,6 @@ fn random_lives_break_no_rule_either() {
         let effort = Effort { cuts_every: 79, second_cuts_every: 0, threads: 2 };
         let summary = sweep(&Life::long(seed, 80), effort, |_, _| {});
         assert_eq!(summary.violation_count, 0, "seed {seed}: {summary}");
-        assert!(summary.cuts > 50, "seed {seed}: {summary}");
+        assert!(summary.cuts > 40, "seed {seed}: {summary}");
     }
 }

@@ -1,5 +1,6 @@
 //! What happens to a device whose power is going to be cut.
 
+use pawl_core::settings::ChangePolicy;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -55,6 +56,8 @@ pub enum Act {
     ClockUnreadable,
     /// From the next start on, the device's table has so many places.
     TableOf(usize),
+    /// From the next start on, the device takes changed settings like this.
+    Policy(ChangePolicy),
     /// All that was ever stored of a room's record goes bad: the end of a segment.
     Damage(usize),
     /// Every session is stored as it is: the end of a segment that ends well.
@@ -77,7 +80,7 @@ impl Life {
     #[must_use]
     pub fn short(seed: u64) -> Self {
         use Act::{
-            ClockBack, ClockUnreadable, Damage, DeviceRemoved, Encryption, Forget, Join, Leave, Pass,
+            ClockBack, ClockUnreadable, Damage, DeviceRemoved, Encryption, Forget, Join, Leave, Pass, Policy,
             RequestRotation, ResetSettings, Resync, Send, SendUnshared, SetClockAnew, ShareArrives, ShutDown,
             Sleep, SleepUnknown, TableOf, Visibility,
         };
@@ -99,10 +102,15 @@ impl Life {
             vec![Forget(0), Resync, TableOf(2)],
             vec![Send(1, 1), Send(2, 2), TableOf(4)],
             vec![Forget(2), Join(0), Join(2), Resync, SendUnshared(2)],
-            vec![Send(2, 1), Send(1, 1), Damage(1)],
+            // The damage comes while knowledge is not complete, so that the count of rooms does not show it.
+            vec![Send(0, 1), Send(1, 1), Forget(2), Damage(1)],
             vec![Send(0, 1), Resync, Send(1, 1), ClockUnreadable],
             vec![Send(1, 2), Send(0, 1), SetClockAnew],
-            vec![Send(1, 1), ShutDown],
+            vec![Send(1, 1), Policy(ChangePolicy::Follow), ShutDown],
+            // Settings change back and forth; then one room finds no place, while knowledge is complete.
+            vec![Encryption(0, 2), Send(0, 1), Encryption(0, 30), Resync, TableOf(1)],
+            vec![Send(0, 1), Encryption(0, 3), Send(1, 1), Policy(ChangePolicy::Ratchet), TableOf(3)],
+            vec![Resync, Send(0, 1), Send(1, 1)],
         ];
         Life { seed, segments }
     }
@@ -130,7 +138,7 @@ impl Life {
 
 fn random_act(random: &mut ChaCha8Rng) -> Act {
     let room = random.random_range(0..LATE + 1);
-    match random.random_range(0..42) {
+    match random.random_range(0..43) {
         0..=15 => Act::Send(room, random.random_range(1..7)),
         16 => Act::Send(OPEN, 1),
         17 => Act::SendUnshared(room),
@@ -150,6 +158,7 @@ fn random_act(random: &mut ChaCha8Rng) -> Act {
         38 => Act::SleepUnknown,
         39 => Act::ClockUnreadable,
         40 => Act::TableOf(random.random_range(1..5)),
+        41 => Act::Policy([ChangePolicy::Ratchet, ChangePolicy::Follow][random.random_range(0..2)]),
         _ => Act::SetClockAnew,
     }
 }

@@ -15,6 +15,7 @@ use pawl_core::flash::FlashStore;
 use pawl_core::membership::{Membership, PreviousMembership};
 use pawl_core::record::ROOM_RECORD_LENGTH;
 use pawl_core::rotation::RotationReason;
+use pawl_core::settings::ChangePolicy;
 use pawl_core::{
     BlockReason, Config, Decision, Device, EncryptionEventError, RoomId, RoomPlace, SessionsStored,
     ShareRequest, SharedError, Stamp, StampClock, StoreKey, VodozemacSession, sealed_length,
@@ -70,6 +71,8 @@ pub(super) struct World {
     /// The places of the device's table at its next start, and when it started last.
     places: usize,
     places_before: usize,
+    /// What settings may change, at the device's next start.
+    policy: ChangePolicy,
     /// Whether something that was stored has gone bad since the last resync.
     damaged: bool,
     rooms: [Room; ROOMS.len()],
@@ -120,6 +123,7 @@ impl World {
             rtc_was_readable: true,
             places: PLACES,
             places_before: PLACES,
+            policy: ChangePolicy::default(),
             damaged: false,
             rooms: core::array::from_fn(|_| joined()),
             complete: false,
@@ -153,6 +157,7 @@ impl World {
         let boot = Boot {
             flash: &flash,
             rtc: &rtc,
+            policy: self.policy,
             began_ms: self.now_ms,
             behind_ms: 0,
             requests: [None; ROOMS.len()],
@@ -348,6 +353,7 @@ type Pawl<'a> = Device<'a, VodozemacSession, Kept<'a>>;
 struct Boot<'f> {
     flash: &'f RefCell<Flash>,
     rtc: &'f Cell<Option<Stamp>>,
+    policy: ChangePolicy,
     began_ms: u64,
     /// How much less the device's clock shows than has passed since it started.
     behind_ms: u64,
@@ -371,7 +377,8 @@ impl Boot<'_> {
         let kept = SessionsStored::new(store, StoreKey::new([1; 32]), Rtc(self.rtc), nonces, &mut buffer);
         world.starts();
         let mut places: Vec<_> = (0..world.places).map(|_| RoomPlace::new()).collect();
-        let opened = Device::open_at_ticks(&mut places, Config::default(), kept, self.ticks(world), rate());
+        let config = Config { policy: self.policy, ..Config::default() };
+        let opened = Device::open_at_ticks(&mut places, config, kept, self.ticks(world), rate());
         let Ok(mut device) = opened.map_err(|error| self.failed(world, &error)) else {
             return End::Cut { act: 0 };
         };
@@ -471,6 +478,10 @@ impl Boot<'_> {
                 world.places = places;
                 Ok(())
             }
+            Act::Policy(policy) => {
+                world.policy = policy;
+                Ok(())
+            }
             Act::Damage(room) => {
                 world.damage(&mut self.flash.borrow_mut(), room);
                 Ok(())
@@ -533,7 +544,9 @@ impl Boot<'_> {
         here.in_table = true;
         if messages > 0 {
             here.limit = match here.limit {
-                Some(limit) if !here.reset => Some(limit.min(messages)),
+                Some(limit) if !here.reset && self.policy == ChangePolicy::Ratchet => {
+                    Some(limit.min(messages))
+                }
                 _ => Some(messages),
             };
             here.reset = false;
