@@ -402,9 +402,9 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_may_shrink_or_grow_by_two_percent_and_is_shown() {
+    fn a_figure_may_fall_by_a_fifth_or_grow_by_two_percent_and_is_shown() {
         assert_eq!(differences("instructions a@z 100", "instructions a@z 100"), (String::new(), false));
-        for now in [50, 99, 101, 102] {
+        for now in [80, 99, 101, 102] {
             let shown = format!("- instructions a@z 100\n+ instructions a@z {now}\n");
             assert_eq!(
                 differences("instructions a@z 100", &format!("instructions a@z {now}")),
@@ -412,6 +412,7 @@ mod tests {
             );
         }
         assert!(differences("instructions a@z 100", "instructions a@z 103").1);
+        assert!(differences("instructions a@z 100", "instructions a@z 79").1);
         assert!(differences("ram a 10", "ram a 11").1);
         assert!(differences("stack a 0", "stack a 1").1);
     }
