@@ -65,7 +65,7 @@ enum Command {
     },
     /// Runs all benchmarks beside the peers, and writes `benches/RESULTS.md` with its plots.
     Results {
-        /// Takes what was measured last, and only writes.
+        /// Takes what was measured last, and measures only what is missing of it.
         #[arg(long)]
         measured: bool,
     },

@@ -13,7 +13,8 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 use std::{fs, io};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use self::machine::Machine;
 use self::simulation::Simulated;
@@ -29,19 +30,17 @@ const PLOTS: &str = "benches/plots";
 /// The same for times and for instructions: with others, most of the peers would be built anew.
 const FEATURES: &str = "peers,instructions";
 
-/// All that is measured in one run.
-#[derive(Serialize, Deserialize)]
+/// All that is measured.
 struct Measured {
     machine: Machine,
-    times: Times,
-    instructions: Counts,
     simulated: Simulated,
+    instructions: Counts,
+    times: Times,
 }
 
 /// Measures, unless that has been done, and writes the page.
 pub(crate) fn write(measured: bool) -> Result<String, String> {
-    let kept = workspace::scratch("results").join("measured.json");
-    let measured = if measured { read(&kept)? } else { measure(&kept)? };
+    let measured = measure(measured)?;
     for (name, plot) in plots::all(&measured)? {
         workspace::write_if_changed(&workspace::root().join(PLOTS).join(name), plot.as_bytes())?;
     }
@@ -49,29 +48,47 @@ pub(crate) fn write(measured: bool) -> Result<String, String> {
     Ok(format!("{PAGE} is written, and its plots in {PLOTS}."))
 }
 
-fn read(kept: &Path) -> Result<Measured, String> {
-    serde_json::from_str(&workspace::read(kept)?)
-        .map_err(|error| format!("{} is not understood: {error}", kept.display()))
+/// What is measured, in this order: what takes longest comes last.
+const PARTS: [&str; 4] = ["machine", "simulated", "instructions", "times"];
+
+fn measure(keep: bool) -> Result<Measured, String> {
+    let mut steps = Steps { begin: Instant::now(), number: 0 };
+    if !keep {
+        for part in PARTS {
+            remove(fs::remove_file(kept(part)))?;
+        }
+    }
+    if PARTS.iter().any(|part| !kept(part).exists()) {
+        // Everything is built before anything is measured.
+        steps.next("building the benchmarks and the peers, which takes minutes the first time");
+        cargo(&["bench", "--locked", "-p", "pawl-benches", "--features", FEATURES, "--no-run"], None)?;
+        cargo(&["build", "--locked", "--release", "-p", "pawl-sim-host"], None)?;
+        cargo(&["build", "--locked", "-p", "pawl-checks", "--bin", "peak-memory"], None)?;
+    }
+    let [machine, simulated, instructions, times] = PARTS;
+    Ok(Measured {
+        machine: steps.part(machine, "looking at the machine", Machine::look)?,
+        simulated: steps.part(simulated, "simulating", Simulated::measure)?,
+        instructions: steps.part(instructions, "counting instructions", || {
+            instructions::count(&["instructions", "instructions_of_peers"], FEATURES)
+        })?,
+        times: steps.part(times, "measuring times", run_criterion)?,
+    })
 }
 
-fn measure(kept: &Path) -> Result<Measured, String> {
-    let machine = Machine::look()?;
-    let mut steps = Steps { begin: Instant::now(), number: 0 };
-    // Everything is built before anything is measured.
-    steps.next("building the benchmarks and the peers, which takes minutes the first time");
-    cargo(&["bench", "--locked", "-p", "pawl-benches", "--features", FEATURES, "--no-run"], None)?;
-    cargo(&["build", "--locked", "--release", "-p", "pawl-sim-host"], None)?;
-    steps.next("counting instructions");
-    let instructions = instructions::count(&["instructions", "instructions_of_peers"], FEATURES)?;
-    steps.next("measuring times");
-    let times = run_criterion()?;
-    steps.next("simulating");
-    let simulated = Simulated::measure()?;
-    let measured = Measured { machine, times, instructions, simulated };
-    let text = serde_json::to_string_pretty(&measured).map_err(|error| error.to_string())?;
-    workspace::write(kept, text.as_bytes())?;
-    steps.next("writing");
-    Ok(measured)
+/// Where a part is kept once it is measured.
+fn kept(part: &str) -> PathBuf {
+    workspace::scratch("results").join(format!("{part}.json"))
+}
+
+/// It is as well if there was nothing to remove.
+fn remove(removed: io::Result<()>) -> Result<(), String> {
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(format!("cannot remove what was measured before: {error}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Says what is going on.
@@ -83,17 +100,37 @@ struct Steps {
 impl Steps {
     fn next(&mut self, what: &str) {
         self.number += 1;
-        eprintln!("\n[{}/5, after {} s] {what}", self.number, self.begin.elapsed().as_secs());
+        eprintln!(
+            "\n[{}/{}, after {} s] {what}",
+            self.number,
+            PARTS.len() + 1,
+            self.begin.elapsed().as_secs()
+        );
+    }
+
+    /// Measures a part and keeps it at once, or takes the one that is kept.
+    fn part<T: Serialize + DeserializeOwned>(
+        &mut self,
+        part: &str,
+        what: &str,
+        measure: impl FnOnce() -> Result<T, String>,
+    ) -> Result<T, String> {
+        let kept = kept(part);
+        if kept.exists() {
+            return serde_json::from_str(&workspace::read(&kept)?)
+                .map_err(|error| format!("{} is not understood: {error}", kept.display()));
+        }
+        self.next(what);
+        let measured = measure()?;
+        let text = serde_json::to_string_pretty(&measured).map_err(|error| error.to_string())?;
+        workspace::write(&kept, text.as_bytes())?;
+        Ok(measured)
     }
 }
 
 fn run_criterion() -> Result<Times, String> {
     let home = workspace::scratch("results").join("criterion");
-    if let Err(error) = fs::remove_dir_all(&home)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        return Err(format!("cannot remove {}: {error}", home.display()));
-    }
+    remove(fs::remove_dir_all(&home))?;
     let mut arguments = vec!["bench", "--locked", "-p", "pawl-benches", "--features", FEATURES];
     for bench in ["rotation_check", "parse_settings", "device", "send"] {
         arguments.extend(["--bench", bench]);
