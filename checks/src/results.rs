@@ -13,10 +13,10 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 use std::{fs, io};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use self::machine::Machine;
+use self::machine::{Conditions, Machine};
 use self::simulation::Simulated;
 use self::times::Times;
 use crate::figures::grouped;
@@ -36,6 +36,15 @@ struct Measured {
     simulated: Simulated,
     instructions: Counts,
     times: Times,
+    /// Under which conditions the last three were, by their names.
+    conditions: Vec<(&'static str, Conditions)>,
+}
+
+/// A part of it, as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Part<T> {
+    measured: T,
+    conditions: Conditions,
 }
 
 /// Measures, unless that has been done, and writes the page.
@@ -66,13 +75,22 @@ fn measure(keep: bool) -> Result<Measured, String> {
         cargo(&["build", "--locked", "-p", "pawl-checks", "--bin", "peak-memory"], None)?;
     }
     let [machine, simulated, instructions, times] = PARTS;
+    let machine = steps.part(machine, "looking at the machine", Machine::look)?.measured;
+    let simulations = steps.part(simulated, "simulating", Simulated::measure)?;
+    let counts = steps.part(instructions, "counting instructions", || {
+        instructions::count(&["instructions", "instructions_of_peers"], FEATURES)
+    })?;
+    let criterion = steps.part(times, "measuring times", run_criterion)?;
     Ok(Measured {
-        machine: steps.part(machine, "looking at the machine", Machine::look)?,
-        simulated: steps.part(simulated, "simulating", Simulated::measure)?,
-        instructions: steps.part(instructions, "counting instructions", || {
-            instructions::count(&["instructions", "instructions_of_peers"], FEATURES)
-        })?,
-        times: steps.part(times, "measuring times", run_criterion)?,
+        machine,
+        simulated: simulations.measured,
+        instructions: counts.measured,
+        times: criterion.measured,
+        conditions: vec![
+            (simulated, simulations.conditions),
+            (instructions, counts.conditions),
+            (times, criterion.conditions),
+        ],
     })
 }
 
@@ -114,30 +132,41 @@ impl Steps {
         part: &str,
         what: &str,
         measure: impl FnOnce() -> Result<T, String>,
-    ) -> Result<T, String> {
+    ) -> Result<Part<T>, String> {
         let kept = kept(part);
         if kept.exists() {
             return serde_json::from_str(&workspace::read(&kept)?)
                 .map_err(|error| format!("{} is not understood: {error}", kept.display()));
         }
         self.next(what);
-        let measured = measure()?;
-        let text = serde_json::to_string_pretty(&measured).map_err(|error| error.to_string())?;
+        let (measured, conditions) = Conditions::of(measure)?;
+        let part = Part { measured, conditions };
+        let text = serde_json::to_string_pretty(&part).map_err(|error| error.to_string())?;
         workspace::write(&kept, text.as_bytes())?;
-        Ok(measured)
+        Ok(part)
     }
 }
 
+/// All benchmarks are timed so often, one round after another: when the machine drifts, rounds differ, and not only the two sides of a
+/// comparison, of which one is always timed first.
+const ROUNDS: u32 = 3;
+
 fn run_criterion() -> Result<Times, String> {
-    let home = workspace::scratch("results").join("criterion");
-    remove(fs::remove_dir_all(&home))?;
-    let mut arguments = vec!["bench", "--locked", "-p", "pawl-benches", "--features", FEATURES];
-    for bench in ["rotation_check", "parse_settings", "device", "send"] {
-        arguments.extend(["--bench", bench]);
+    let mut rounds = Vec::new();
+    for round in 1..=ROUNDS {
+        eprintln!("round {round} of {ROUNDS}");
+        let home = workspace::scratch("results").join(format!("criterion-{round}"));
+        remove(fs::remove_dir_all(&home))?;
+        let mut arguments = vec!["bench", "--locked", "-p", "pawl-benches", "--features", FEATURES];
+        for bench in ["rotation_check", "parse_settings", "device", "send"] {
+            arguments.extend(["--bench", bench]);
+        }
+        // Shorter than criterion's own times, so that there are three rounds in a quarter of an hour or so.
+        arguments.extend(["--", "--noplot", "--warm-up-time", "1", "--measurement-time", "2"]);
+        cargo(&arguments, Some(&home))?;
+        rounds.push(times::round(&home)?);
     }
-    arguments.extend(["--", "--noplot"]);
-    cargo(&arguments, Some(&home))?;
-    Times::read(&home)
+    Ok(Times::new(rounds))
 }
 
 /// Runs cargo, and shows what it says.
