@@ -353,8 +353,8 @@ fn tables(compiler: &str, figures: &Figures) -> Result<String, String> {
         let mut row = format!("| {} | {} |", aim.what, grouped(aim.at_most));
         for level in OPT_LEVELS {
             let _ = match aim.levels {
-                [""] => write!(row, " {} |", aim.reached(figures, "")?),
-                levels if levels.contains(&level) => write!(row, " {} |", aim.reached(figures, level)?),
+                [""] => write!(row, " {} |", aim.verdict(figures, "")?),
+                levels if levels.contains(&level) => write!(row, " {} |", aim.verdict(figures, level)?),
                 _ => write!(row, " |"),
             };
         }
@@ -365,17 +365,45 @@ fn tables(compiler: &str, figures: &Figures) -> Result<String, String> {
 }
 
 impl Aim {
-    /// The figure, and whether it is too high.
-    fn reached(&self, figures: &Figures, level: &str) -> Result<String, String> {
+    fn reached(&self, figures: &Figures, level: &str) -> Result<u64, String> {
         let get = |name: &str| {
             let name = if level.is_empty() { name.to_owned() } else { format!("{name}@{level}") };
             figures.get(&name).ok_or_else(|| format!("there is no {name}"))
         };
-        let whole = get(self.figure)?;
-        let reached = whole.saturating_sub(self.without.map_or(Ok(0), get)?);
+        Ok(get(self.figure)?.saturating_sub(self.without.map_or(Ok(0), get)?))
+    }
+
+    /// The figure, and whether it is too high.
+    fn verdict(&self, figures: &Figures, level: &str) -> Result<String, String> {
+        let reached = self.reached(figures, level)?;
         let verdict = if reached > self.at_most { ", missed" } else { "" };
         Ok(format!("{}{verdict}", grouped(reached)))
     }
+}
+
+/// What is committed of the target, beside what was aimed at.
+pub(crate) struct OnTarget {
+    /// With the opt-level, where there are two.
+    pub(crate) what: String,
+    pub(crate) at_most: u64,
+    pub(crate) reached: u64,
+}
+
+/// The newest compiler of which figures are committed, and what is aimed at on the target.
+pub(crate) fn on_target() -> Result<(String, Vec<OnTarget>), String> {
+    let (compiler, figures) = newest()?;
+    let mut rows = Vec::new();
+    for aim in &AIMS {
+        for level in aim.levels {
+            let at = if level.is_empty() { String::new() } else { format!(", opt-level {level}") };
+            rows.push(OnTarget {
+                what: format!("{}{at}", aim.what),
+                at_most: aim.at_most,
+                reached: aim.reached(&figures, level)?,
+            });
+        }
+    }
+    Ok((compiler, rows))
 }
 
 /// A number with its thousands apart.

@@ -37,6 +37,17 @@ pub(super) struct Simulated {
     pub(super) weeks: Vec<Point>,
     /// The built-in scenario of ten thousand rooms.
     pub(super) ten_thousand_rooms: Point,
+    pub(super) stored: Stored,
+}
+
+/// What a room with default settings and a steady stream of messages has stored of its sessions.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Stored {
+    /// How many messages ahead sessions are stored.
+    pub(super) reserve: u64,
+    pub(super) messages: u64,
+    pub(super) sessions: u64,
+    pub(super) records: u64,
 }
 
 impl Simulated {
@@ -48,8 +59,25 @@ impl Simulated {
             rooms: points(more_rooms())?,
             weeks: points(more_weeks())?,
             ten_thousand_rooms: simulate(10_000, "ten-thousand-rooms")?,
+            stored: Stored::measure()?,
         })
     }
+}
+
+impl Stored {
+    fn measure() -> Result<Self, String> {
+        let (_, report) = run(&file(&one_room_that_is_stored())?)?;
+        Ok(Stored {
+            reserve: number(&report, "reserve")?,
+            messages: number(&report, "messages")?,
+            sessions: number(&report, "sessions")?,
+            records: number(&report, "records_stored")?,
+        })
+    }
+}
+
+fn one_room_that_is_stored() -> String {
+    scenario(1, 4, "sessions")
 }
 
 fn more_rooms() -> Vec<(u32, String)> {
@@ -102,6 +130,12 @@ fn simulate(size: u32, scenario: &str) -> Result<Point, String> {
 }
 
 fn once(size: u32, scenario: &str) -> Result<Point, String> {
+    let ((seconds, peak_bytes), report) = run(scenario)?;
+    Ok(Point { size, messages: number(&report, "messages")?, seconds, peak_bytes })
+}
+
+/// Simulates once: the seconds it took, its peak memory, and its report.
+fn run(scenario: &str) -> Result<((f64, u64), Value), String> {
     let report = workspace::scratch("results").join("report.json");
     let output = Command::new(super::target_directory().join("debug/peak-memory"))
         .arg(super::target_directory().join("release/pawl-sim"))
@@ -115,11 +149,15 @@ fn once(size: u32, scenario: &str) -> Result<Point, String> {
     let used = said
         .trim()
         .split_once(' ')
-        .and_then(|(seconds, peak)| Some((seconds.parse().ok()?, peak.parse().ok()?)));
-    let Some((seconds, peak_bytes)) = used.filter(|_| output.status.success()) else {
-        return Err(format!("pawl-sim run {scenario} failed"));
-    };
-    Ok(Point { size, messages: number(&read_report(&report)?, "messages")?, seconds, peak_bytes })
+        .and_then(|(seconds, peak)| Some((seconds.parse().ok()?, peak.parse().ok()?)))
+        .filter(|_| output.status.success())
+        .ok_or_else(|| format!("pawl-sim run {scenario} failed"))?;
+    let report = read_report(&report)?;
+    // What breaks a rule is no figure to be proud of.
+    match number(&report, "violation_count")? {
+        0 => Ok((used, report)),
+        violations => Err(format!("pawl-sim run {scenario} found {violations} violations")),
+    }
 }
 
 fn read_report(report: &Path) -> Result<Value, String> {
@@ -135,11 +173,11 @@ fn number(report: &Value, name: &str) -> Result<u64, String> {
 mod tests {
     use pawl_sim_host::scenario::Scenario;
 
-    use super::{more_rooms, more_weeks};
+    use super::{more_rooms, more_weeks, one_room_that_is_stored};
 
     #[test]
     fn each_scenario_is_one_that_is_simulated() {
-        for (size, text) in [more_rooms(), more_weeks()].concat() {
+        for (size, text) in [more_rooms(), more_weeks(), vec![(1, one_room_that_is_stored())]].concat() {
             if let Err(error) = Scenario::parse("scenario", &text) {
                 panic!("of size {size}: {error}");
             }
