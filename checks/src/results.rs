@@ -21,14 +21,14 @@ use self::simulation::Simulated;
 use self::times::Times;
 use crate::figures::grouped;
 use crate::instructions::{self, Counts};
-use crate::workspace;
+use crate::{names, workspace};
 
 /// The page, and its plots beside it.
 const PAGE: &str = "benches/RESULTS.md";
 const PLOTS: &str = "benches/plots";
 
 /// The same for times and for instructions: with others, most of the peers would be built anew.
-const FEATURES: &str = "peers,instructions";
+pub(crate) const FEATURES: &str = "peers,instructions";
 
 /// All that is measured.
 struct Measured {
@@ -71,6 +71,7 @@ fn measure(keep: bool) -> Result<Measured, String> {
         // Everything is built before anything is measured.
         steps.next("building the benchmarks and the peers, which takes minutes the first time");
         cargo(&["bench", "--locked", "-p", "pawl-benches", "--features", FEATURES, "--no-run"], None)?;
+        names::check(FEATURES)?;
         cargo(&["build", "--locked", "--release", "-p", "pawl-sim-host"], None)?;
         cargo(&["build", "--locked", "-p", "pawl-checks", "--bin", "peak-memory"], None)?;
     }
@@ -158,7 +159,7 @@ fn run_criterion() -> Result<Times, String> {
         let home = workspace::scratch("results").join(format!("criterion-{round}"));
         remove(fs::remove_dir_all(&home))?;
         let mut arguments = vec!["bench", "--locked", "-p", "pawl-benches", "--features", FEATURES];
-        for bench in ["rotation_check", "parse_settings", "device", "send"] {
+        for bench in names::TIMED {
             arguments.extend(["--bench", bench]);
         }
         // Shorter than criterion's own times, so that there are three rounds in a quarter of an hour or so.
