@@ -79,13 +79,21 @@ fn settings(content: &'static [u8], limits: &'static Limits) -> Reading {
 }
 
 #[library_benchmark]
+#[bench::parse_hostile__depth__4096(kept(Hostile::Depth.content(4_096)), limits())]
 #[bench::parse_hostile__depth__65536(kept(Hostile::Depth.content(65_536)), limits())]
+#[bench::parse_hostile__string__4096(kept(Hostile::String.content(4_096)), limits())]
 #[bench::parse_hostile__string__65536(kept(Hostile::String.content(65_536)), limits())]
+#[bench::parse_hostile__escapes__4096(kept(Hostile::Escapes.content(4_096)), limits())]
 #[bench::parse_hostile__escapes__65536(kept(Hostile::Escapes.content(65_536)), limits())]
+#[bench::parse_hostile__multibyte__4096(kept(Hostile::Multibyte.content(4_096)), limits())]
 #[bench::parse_hostile__multibyte__65536(kept(Hostile::Multibyte.content(65_536)), limits())]
+#[bench::parse_hostile__digits__4096(kept(Hostile::Digits.content(4_096)), limits())]
 #[bench::parse_hostile__digits__65536(kept(Hostile::Digits.content(65_536)), limits())]
+#[bench::parse_hostile__empty_keys__4096(kept(Hostile::EmptyKeys.content(4_096)), limits())]
 #[bench::parse_hostile__empty_keys__65536(kept(Hostile::EmptyKeys.content(65_536)), limits())]
+#[bench::parse_hostile__escaped_keys__4096(kept(Hostile::EscapedKeys.content(4_096)), limits())]
 #[bench::parse_hostile__escaped_keys__65536(kept(Hostile::EscapedKeys.content(65_536)), limits())]
+#[bench::parse_hostile__white_space__4096(kept(Hostile::WhiteSpace.content(4_096)), limits())]
 #[bench::parse_hostile__white_space__65536(kept(Hostile::WhiteSpace.content(65_536)), limits())]
 fn hostile(content: &'static mut [u8], limits: &'static Limits) -> Reading {
     read(black_box(content), black_box(limits))
@@ -165,8 +173,9 @@ fn bare() -> Bare {
 
 #[library_benchmark]
 #[bench::send__vodozemac(bare())]
-fn without_pawl((session, payload): Bare) -> (String, Vec<u8>) {
-    (encrypt(session, black_box(&payload)), payload)
+fn without_pawl((session, payload): Bare) -> Vec<u8> {
+    drop(black_box(encrypt(session, black_box(&payload)))); // whose time has the dropping in it too
+    payload
 }
 
 library_benchmark_group!(

@@ -6,7 +6,8 @@
 //!   neither can be worked out beforehand. It tilts towards `floor`, which gives a bare yes or no.
 //! - `rotation_check_with_clock`, all three with the clock [`SystemTime`]: `pawl` reads it onto pawl's timeline and then makes
 //!   that same check; `matrix-sdk-crypto` is its `OutboundGroupSession::expired()`, which reads it too; `clock` is that read alone.
-//!   Towards pawl tilts that matrix-sdk-crypto finds its figures behind pointers that it shares between threads. Towards
+//!   Towards pawl tilts that matrix-sdk-crypto finds its figures behind pointers that it shares between threads, loads its count
+//!   atomically, and brings both limits within bounds in every call: pawl does that once, when it reads the settings. Towards
 //!   matrix-sdk-crypto tilts that it checks count and age alone: whether the session was invalidated is asked
 //!   elsewhere, and time is taken as it is shown, in whole seconds. pawl's side counts milliseconds, keeps the time
 //!   from going back, and looks for events that end a session.

@@ -36,6 +36,8 @@ pub const SPELLINGS: [(&str, &[u8]); 5] = [
 mod tests {
     use pawl_core::settings::{Diagnostics, Limits, Reading, Settings, read};
 
+    #[cfg(feature = "peers")]
+    use super::ESCAPED;
     use super::SPELLINGS;
 
     #[test]
@@ -54,7 +56,9 @@ mod tests {
     #[cfg(feature = "peers")]
     #[test]
     fn every_peer_reads_every_spelling() {
-        use crate::peers::{Plain, plain_serde_json, plain_serde_json_core, raw, ruma};
+        use crate::peers::{
+            Plain, plain_serde_json, plain_serde_json_core, plain_serde_json_core_as_it_stands, raw, ruma,
+        };
 
         let plain = Plain {
             algorithm: "m.megolm.v1.aes-sha2",
@@ -69,6 +73,12 @@ mod tests {
                 Some(&plain),
                 "serde-json-core: {group}"
             );
+            let as_it_stands = plain_serde_json_core_as_it_stands(content);
+            if content == ESCAPED {
+                assert_eq!(as_it_stands, None, "the algorithm's key is not known: {group}");
+            } else {
+                assert_eq!(as_it_stands.as_ref(), Some(&plain), "serde-json-core, as it stands: {group}");
+            }
             let content = ruma(&raw(content)).expect("ruma-events");
             assert_eq!(content.algorithm.as_str(), plain.algorithm, "{group}");
             assert_eq!(content.rotation_period_ms.map(u64::from), plain.rotation_period_ms, "{group}");

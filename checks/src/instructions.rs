@@ -82,9 +82,11 @@ fn name(id: &str) -> String {
         return name;
     };
     let function = match function {
-        "matrix_sdk_crypto" | "serde_json_core" | "ruma_events" | "pawl_vodozemac" => {
-            function.replace('_', "-")
-        }
+        "matrix_sdk_crypto"
+        | "serde_json_core"
+        | "serde_json_core_as_it_stands"
+        | "ruma_events"
+        | "pawl_vodozemac" => function.replace('_', "-"),
         _ => function.to_owned(),
     };
     format!("{group}/{function}")
@@ -112,6 +114,7 @@ mod tests {
             ("rotation_check__pawl", "rotation_check/pawl"),
             ("rotation_check_with_clock__matrix_sdk_crypto", "rotation_check_with_clock/matrix-sdk-crypto"),
             ("parse_settings_escaped__serde_json_core", "parse_settings_escaped/serde-json-core"),
+            ("parse_settings__serde_json_core_as_it_stands", "parse_settings/serde-json-core-as-it-stands"),
             ("parse_settings__serde_json", "parse_settings/serde_json"),
             ("parse_hostile__empty_keys__65536", "parse_hostile/empty_keys/65536"),
         ] {

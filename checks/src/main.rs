@@ -5,7 +5,7 @@
 //! `planted-bugs`: each bug of `checks/planted.toml` is found by a sweep of the simulation, and shown by a short trace. `no-panic`: no
 //! panic can be reached from what decides. `figures`: what is measured on the target is what is committed, and what the README
 //! says. `flash-bytes` measures images. `instructions` does on the host what `figures` does on the target, and `results` runs all
-//! benchmarks and writes their page.
+//! benchmarks and writes their page. `benchmark-names`: none has another name than scripts read.
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +14,7 @@ mod figures;
 mod flash_bytes;
 mod instructions;
 mod mistakes;
+mod names;
 mod no_panic;
 mod planted;
 mod results;
@@ -63,9 +64,15 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Every benchmark has the name by which scripts know it.
+    BenchmarkNames {
+        /// Those of the peers too, which are built for that.
+        #[arg(long)]
+        peers: bool,
+    },
     /// Runs all benchmarks beside the peers, and writes `benches/RESULTS.md` with its plots.
     Results {
-        /// Takes what was measured last, and only writes.
+        /// Takes what was measured last, and measures only what is missing of it.
         #[arg(long)]
         measured: bool,
     },
@@ -95,6 +102,8 @@ fn main() -> ExitCode {
         Command::Mistakes { prefix } => mistakes::check(&prefix),
         Command::PlantedBugs { part } => planted::check(&part),
         Command::Instructions { check } => instructions::lines(check),
+        Command::BenchmarkNames { peers: false } => names::check("default"),
+        Command::BenchmarkNames { peers: true } => names::check(results::FEATURES),
         Command::Results { measured } => results::write(measured),
         Command::Figures(Figures::Compare { compiler }) => figures::compare(&compiler),
         Command::Figures(Figures::Table { check }) => figures::table(check),

@@ -13,35 +13,43 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 use std::{fs, io};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use self::machine::Machine;
+use self::machine::{Conditions, Machine};
 use self::simulation::Simulated;
 use self::times::Times;
 use crate::figures::grouped;
 use crate::instructions::{self, Counts};
-use crate::workspace;
+use crate::{names, workspace};
 
 /// The page, and its plots beside it.
 const PAGE: &str = "benches/RESULTS.md";
 const PLOTS: &str = "benches/plots";
 
 /// The same for times and for instructions: with others, most of the peers would be built anew.
-const FEATURES: &str = "peers,instructions";
+pub(crate) const FEATURES: &str = "peers,instructions";
 
-/// All that is measured in one run.
-#[derive(Serialize, Deserialize)]
+/// All that is measured.
 struct Measured {
     machine: Machine,
-    times: Times,
-    instructions: Counts,
     simulated: Simulated,
+    instructions: Counts,
+    times: Times,
+    /// Under which conditions the last three were, by their names.
+    conditions: Vec<(&'static str, Conditions)>,
+}
+
+/// A part of it, as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Part<T> {
+    measured: T,
+    conditions: Conditions,
 }
 
 /// Measures, unless that has been done, and writes the page.
 pub(crate) fn write(measured: bool) -> Result<String, String> {
-    let kept = workspace::scratch("results").join("measured.json");
-    let measured = if measured { read(&kept)? } else { measure(&kept)? };
+    let measured = measure(measured)?;
     for (name, plot) in plots::all(&measured)? {
         workspace::write_if_changed(&workspace::root().join(PLOTS).join(name), plot.as_bytes())?;
     }
@@ -49,29 +57,57 @@ pub(crate) fn write(measured: bool) -> Result<String, String> {
     Ok(format!("{PAGE} is written, and its plots in {PLOTS}."))
 }
 
-fn read(kept: &Path) -> Result<Measured, String> {
-    serde_json::from_str(&workspace::read(kept)?)
-        .map_err(|error| format!("{} is not understood: {error}", kept.display()))
+/// What is measured, in this order: what takes longest comes last.
+const PARTS: [&str; 4] = ["machine", "simulated", "instructions", "times"];
+
+fn measure(keep: bool) -> Result<Measured, String> {
+    let mut steps = Steps { begin: Instant::now(), number: 0 };
+    if !keep {
+        for part in PARTS {
+            remove(fs::remove_file(kept(part)))?;
+        }
+    }
+    if PARTS.iter().any(|part| !kept(part).exists()) {
+        // Everything is built before anything is measured.
+        steps.next("building the benchmarks and the peers, which takes minutes the first time");
+        cargo(&["bench", "--locked", "-p", "pawl-benches", "--features", FEATURES, "--no-run"], None)?;
+        names::check(FEATURES)?;
+        cargo(&["build", "--locked", "--release", "-p", "pawl-sim-host"], None)?;
+        cargo(&["build", "--locked", "-p", "pawl-checks", "--bin", "peak-memory"], None)?;
+    }
+    let [machine, simulated, instructions, times] = PARTS;
+    let machine = steps.part(machine, "looking at the machine", Machine::look)?.measured;
+    let simulations = steps.part(simulated, "simulating", Simulated::measure)?;
+    let counts = steps.part(instructions, "counting instructions", || {
+        instructions::count(&["instructions", "instructions_of_peers"], FEATURES)
+    })?;
+    let criterion = steps.part(times, "measuring times", run_criterion)?;
+    Ok(Measured {
+        machine,
+        simulated: simulations.measured,
+        instructions: counts.measured,
+        times: criterion.measured,
+        conditions: vec![
+            (simulated, simulations.conditions),
+            (instructions, counts.conditions),
+            (times, criterion.conditions),
+        ],
+    })
 }
 
-fn measure(kept: &Path) -> Result<Measured, String> {
-    let machine = Machine::look()?;
-    let mut steps = Steps { begin: Instant::now(), number: 0 };
-    // Everything is built before anything is measured.
-    steps.next("building the benchmarks and the peers, which takes minutes the first time");
-    cargo(&["bench", "--locked", "-p", "pawl-benches", "--features", FEATURES, "--no-run"], None)?;
-    cargo(&["build", "--locked", "--release", "-p", "pawl-sim-host"], None)?;
-    steps.next("counting instructions");
-    let instructions = instructions::count(&["instructions", "instructions_of_peers"], FEATURES)?;
-    steps.next("measuring times");
-    let times = run_criterion()?;
-    steps.next("simulating");
-    let simulated = Simulated::measure()?;
-    let measured = Measured { machine, times, instructions, simulated };
-    let text = serde_json::to_string_pretty(&measured).map_err(|error| error.to_string())?;
-    workspace::write(kept, text.as_bytes())?;
-    steps.next("writing");
-    Ok(measured)
+/// Where a part is kept once it is measured.
+fn kept(part: &str) -> PathBuf {
+    workspace::scratch("results").join(format!("{part}.json"))
+}
+
+/// It is as well if there was nothing to remove.
+fn remove(removed: io::Result<()>) -> Result<(), String> {
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(format!("cannot remove what was measured before: {error}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Says what is going on.
@@ -83,24 +119,55 @@ struct Steps {
 impl Steps {
     fn next(&mut self, what: &str) {
         self.number += 1;
-        eprintln!("\n[{}/5, after {} s] {what}", self.number, self.begin.elapsed().as_secs());
+        eprintln!(
+            "\n[{}/{}, after {} s] {what}",
+            self.number,
+            PARTS.len() + 1,
+            self.begin.elapsed().as_secs()
+        );
+    }
+
+    /// Measures a part and keeps it at once, or takes the one that is kept.
+    fn part<T: Serialize + DeserializeOwned>(
+        &mut self,
+        part: &str,
+        what: &str,
+        measure: impl FnOnce() -> Result<T, String>,
+    ) -> Result<Part<T>, String> {
+        let kept = kept(part);
+        if kept.exists() {
+            return serde_json::from_str(&workspace::read(&kept)?)
+                .map_err(|error| format!("{} is not understood: {error}", kept.display()));
+        }
+        self.next(what);
+        let (measured, conditions) = Conditions::of(measure)?;
+        let part = Part { measured, conditions };
+        let text = serde_json::to_string_pretty(&part).map_err(|error| error.to_string())?;
+        workspace::write(&kept, text.as_bytes())?;
+        Ok(part)
     }
 }
 
+/// All benchmarks are timed so often, one round after another: when the machine drifts, rounds differ, and not only the two sides of a
+/// comparison, of which one is always timed first.
+const ROUNDS: u32 = 3;
+
 fn run_criterion() -> Result<Times, String> {
-    let home = workspace::scratch("results").join("criterion");
-    if let Err(error) = fs::remove_dir_all(&home)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        return Err(format!("cannot remove {}: {error}", home.display()));
+    let mut rounds = Vec::new();
+    for round in 1..=ROUNDS {
+        eprintln!("round {round} of {ROUNDS}");
+        let home = workspace::scratch("results").join(format!("criterion-{round}"));
+        remove(fs::remove_dir_all(&home))?;
+        let mut arguments = vec!["bench", "--locked", "-p", "pawl-benches", "--features", FEATURES];
+        for bench in names::TIMED {
+            arguments.extend(["--bench", bench]);
+        }
+        // Shorter than criterion's own times, so that there are three rounds in a quarter of an hour or so.
+        arguments.extend(["--", "--noplot", "--warm-up-time", "1", "--measurement-time", "2"]);
+        cargo(&arguments, Some(&home))?;
+        rounds.push(times::round(&home)?);
     }
-    let mut arguments = vec!["bench", "--locked", "-p", "pawl-benches", "--features", FEATURES];
-    for bench in ["rotation_check", "parse_settings", "device", "send"] {
-        arguments.extend(["--bench", bench]);
-    }
-    arguments.extend(["--", "--noplot"]);
-    cargo(&arguments, Some(&home))?;
-    Times::read(&home)
+    Ok(Times::new(rounds))
 }
 
 /// Runs cargo, and shows what it says.

@@ -1,6 +1,9 @@
-//! The machine on which all of it was measured, and the versions of what was.
+//! The machine on which all of it was measured, what else it did meanwhile, and the versions of what was.
 
+use std::path::Path;
 use std::process::Command;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 use std::{fs, thread};
 
 use serde::{Deserialize, Serialize};
@@ -26,29 +29,98 @@ pub(super) struct Machine {
     pub(super) system: String,
     pub(super) rustc: String,
     pub(super) valgrind: String,
-    /// Of how many cores the machine had work, on average, in the quarter of an hour before.
-    pub(super) load_before: String,
     /// Crates and their versions.
     pub(super) versions: Vec<(String, String)>,
+}
+
+/// What a part was measured of, and beside what.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Conditions {
     /// The commit, with `, changed` where the work tree is not that.
     pub(super) commit: String,
+    pub(super) load: Load,
+}
+
+/// How many threads ran or waited for a core, the measured one included.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Load {
+    /// On average in the quarter of an hour before, as the kernel counts it.
+    pub(super) before: f64,
+    /// On average during the measuring.
+    pub(super) mean: f64,
+    /// At most during the measuring.
+    pub(super) most: u32,
+}
+
+/// What the figures depend on; the page and its plots lie in there too.
+const MEASURED: [&str; 8] = [
+    "core",
+    "benches",
+    "checks",
+    "sim-host",
+    "Cargo.toml",
+    "Cargo.lock",
+    ":(exclude)benches/RESULTS.md",
+    ":(exclude)benches/plots",
+];
+
+impl Conditions {
+    /// Measures, and says under which conditions.
+    pub(super) fn of<T>(measure: impl FnOnce() -> Result<T, String>) -> Result<(T, Self), String> {
+        let changed =
+            !said(Command::new("git").args(["status", "--porcelain", "--"]).args(MEASURED))?.is_empty();
+        let commit = said(Command::new("git").args(["rev-parse", "--short=12", "HEAD"]))?;
+        let commit = if changed { format!("{commit}, changed") } else { commit };
+        let (measured, load) = Load::during(measure)?;
+        Ok((measured?, Conditions { commit, load }))
+    }
+}
+
+impl Load {
+    fn during<T>(measure: impl FnOnce() -> T) -> Result<(T, Self), String> {
+        let (before, _) = load_now()?;
+        let (end, ended) = mpsc::channel::<()>();
+        let watch = thread::spawn(move || {
+            let (mut looks, mut sum, mut most) = (0_u32, 0.0, 0);
+            loop {
+                let waiting = load_now()?.1.saturating_sub(1); // this thread runs too
+                (looks, sum, most) = (looks + 1, sum + f64::from(waiting), most.max(waiting));
+                if ended.recv_timeout(Duration::from_secs(1)) != Err(RecvTimeoutError::Timeout) {
+                    return Ok(Load { before, mean: sum / f64::from(looks), most });
+                }
+            }
+        });
+        let measured = measure();
+        drop(end);
+        let load: Result<Load, String> = watch.join().map_err(|_| "the load could not be watched")?;
+        Ok((measured, load?))
+    }
+}
+
+/// The average of a quarter of an hour, and how many threads run or wait now.
+fn load_now() -> Result<(f64, u32), String> {
+    let text = workspace::read(Path::new("/proc/loadavg"))?;
+    load(&text).ok_or_else(|| format!("/proc/loadavg is not understood: {text}"))
+}
+
+/// As in `0.20 0.18 0.12 1/80 11206`.
+fn load(text: &str) -> Option<(f64, u32)> {
+    let mut words = text.split(' ').skip(2);
+    let average = words.next()?.parse().ok()?;
+    let (now, _) = words.next()?.split_once('/')?;
+    Some((average, now.parse().ok()?))
 }
 
 impl Machine {
     pub(super) fn look() -> Result<Self, String> {
         let kernel = said(Command::new("uname").args(["-s", "-r", "-m"]))?;
-        let changed =
-            !said(Command::new("git").args(["status", "--porcelain", "--", "core", "benches"]))?.is_empty();
-        let commit = said(Command::new("git").args(["rev-parse", "--short=12", "HEAD"]))?;
         Ok(Machine {
             processor: processor(),
             cores: thread::available_parallelism().map_or(0, usize::from),
             system: kernel,
             rustc: said(Command::new("rustc").arg("--version"))?,
             valgrind: said(Command::new("valgrind").arg("--version"))?,
-            load_before: load(),
             versions: versions(&workspace::read(&workspace::root().join("Cargo.lock"))?)?,
-            commit: if changed { format!("{commit}, changed") } else { commit },
         })
     }
 }
@@ -66,11 +138,6 @@ fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     model.map_or_else(|| "a processor that does not say its name".to_owned(), |(_, name)| name.to_owned())
-}
-
-fn load() -> String {
-    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').nth(2).unwrap_or("?").to_owned()
 }
 
 #[derive(Deserialize)]
@@ -109,7 +176,13 @@ fn versions(lock: &str) -> Result<Vec<(String, String)>, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PEERS, versions};
+    use super::{PEERS, load, versions};
+
+    #[test]
+    fn the_load_is_read_as_linux_writes_it() {
+        assert_eq!(load("0.20 0.18 0.12 1/80 11206\n"), Some((0.12, 1)));
+        assert_eq!(load("0.20 0.18"), None);
+    }
 
     #[test]
     fn of_two_versions_the_one_that_is_used_is_named() {

@@ -1,10 +1,11 @@
-//! How the simulation grows with rooms and weeks: time and memory of `pawl-sim run --crypto none`, a process each.
+//! How the simulation grows with rooms and weeks: time and memory of `pawl-sim run --crypto none`, a process each; and what a room
+//! stores.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use wait4::Wait4;
+use serde_json::Value;
 
 use crate::workspace;
 
@@ -36,25 +37,61 @@ pub(super) struct Simulated {
     pub(super) weeks: Vec<Point>,
     /// The built-in scenario of ten thousand rooms.
     pub(super) ten_thousand_rooms: Point,
+    pub(super) stored: Stored,
+}
+
+/// What a room with default settings and a steady stream of messages has stored of its sessions.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Stored {
+    /// How many messages ahead sessions are stored.
+    pub(super) reserve: u64,
+    pub(super) messages: u64,
+    pub(super) sessions: u64,
+    pub(super) records: u64,
 }
 
 impl Simulated {
     pub(super) fn measure() -> Result<Self, String> {
-        let rooms = [1, 10, 100, 1_000, 10_000].map(|rooms| (rooms, scenario(rooms, 1)));
-        let weeks = [1, 2, 4, 8, 16, 32, 52].map(|weeks| (weeks, scenario(100, weeks)));
-        let points = |scenarios: &[(u32, String)]| -> Result<Vec<_>, String> {
-            scenarios.iter().map(|(size, text)| simulate_file(*size, text)).collect()
+        let points = |scenarios: Vec<(u32, String)>| -> Result<Vec<_>, String> {
+            scenarios.iter().map(|(size, text)| simulate(*size, &file(text)?)).collect()
         };
         Ok(Simulated {
-            rooms: points(&rooms)?,
-            weeks: points(&weeks)?,
+            rooms: points(more_rooms())?,
+            weeks: points(more_weeks())?,
             ten_thousand_rooms: simulate(10_000, "ten-thousand-rooms")?,
+            stored: Stored::measure()?,
         })
     }
 }
 
+impl Stored {
+    fn measure() -> Result<Self, String> {
+        let (_, report) = run(&file(&one_room_that_is_stored())?)?;
+        Ok(Stored {
+            reserve: number(&report, "reserve")?,
+            messages: number(&report, "messages")?,
+            sessions: number(&report, "sessions")?,
+            records: number(&report, "records_stored")?,
+        })
+    }
+}
+
+fn one_room_that_is_stored() -> String {
+    scenario(1, 4, "sessions")
+}
+
+fn more_rooms() -> Vec<(u32, String)> {
+    [1, 10, 100, 1_000, 10_000].map(|rooms| (rooms, scenario(rooms, 1, "nothing"))).into()
+}
+
+fn more_weeks() -> Vec<(u32, String)> {
+    [1, 2, 4, 8, 16, 32, 52].map(|weeks| (weeks, scenario(100, weeks, "nothing"))).into()
+}
+
 /// Rooms with a message every ten minutes each.
-fn scenario(rooms: u32, weeks: u32) -> String {
+fn scenario(rooms: u32, weeks: u32, stores: &str) -> String {
+    // A room by itself has no number.
+    let number = if rooms > 1 { "-{n}" } else { "" };
     format!(
         r#"about = "How the simulation grows."
 duration = "{weeks}w"
@@ -62,10 +99,10 @@ crypto = "none"
 
 [device]
 places = {rooms}
-stores = "nothing"
+stores = "{stores}"
 
 [[room]]
-id = "!sensor-{{n}}:example.org"
+id = "!sensor{number}:example.org"
 count = {rooms}
 steady = {{ every = "10m", spread = true }}
 
@@ -76,41 +113,74 @@ encryption = '{{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_ms":60480000
     )
 }
 
-fn simulate_file(size: u32, scenario: &str) -> Result<Point, String> {
+/// A scenario as a file, whose name it returns.
+fn file(scenario: &str) -> Result<String, String> {
     let file = workspace::scratch("results").join("scenario.toml");
     workspace::write(&file, scenario.as_bytes())?;
-    simulate(size, &file.display().to_string())
+    Ok(file.display().to_string())
 }
 
 fn simulate(size: u32, scenario: &str) -> Result<Point, String> {
     let mut runs = (0..RUNS).map(|_| once(size, scenario)).collect::<Result<Vec<_>, _>>()?;
     runs.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
     let point = runs.swap_remove(RUNS / 2);
-    eprintln!("{} messages in {:.2} s, {} MiB", point.messages, point.seconds, point.peak_bytes >> 20);
+    let mebibytes = point.peak_bytes as f64 / f64::from(1 << 20);
+    eprintln!("{} messages in {:.2} s, {mebibytes:.1} MiB", point.messages, point.seconds);
     Ok(point)
 }
 
 fn once(size: u32, scenario: &str) -> Result<Point, String> {
+    let ((seconds, peak_bytes), report) = run(scenario)?;
+    Ok(Point { size, messages: number(&report, "messages")?, seconds, peak_bytes })
+}
+
+/// Simulates once: the seconds it took, its peak memory, and its report.
+fn run(scenario: &str) -> Result<((f64, u64), Value), String> {
     let report = workspace::scratch("results").join("report.json");
-    let begin = Instant::now();
-    let mut simulation = Command::new(super::target_directory().join("release/pawl-sim"))
+    let output = Command::new(super::target_directory().join("debug/peak-memory"))
+        .arg(super::target_directory().join("release/pawl-sim"))
         .args(["run", "--quiet", "--crypto", "none", "--json"])
         .arg(&report)
         .arg(scenario)
-        .stdout(Stdio::null())
-        .spawn()
-        .map_err(|error| format!("cannot run pawl-sim: {error}"))?;
-    let used = simulation.wait4().map_err(|error| format!("cannot wait for pawl-sim: {error}"))?;
-    let seconds = begin.elapsed().as_secs_f64();
-    if !used.status.success() {
-        return Err(format!("pawl-sim run {scenario} failed"));
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cannot run peak-memory: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let used = said
+        .trim()
+        .split_once(' ')
+        .and_then(|(seconds, peak)| Some((seconds.parse().ok()?, peak.parse().ok()?)))
+        .filter(|_| output.status.success())
+        .ok_or_else(|| format!("pawl-sim run {scenario} failed"))?;
+    let report = read_report(&report)?;
+    // What breaks a rule is no figure to be proud of.
+    match number(&report, "violation_count")? {
+        0 => Ok((used, report)),
+        violations => Err(format!("pawl-sim run {scenario} found {violations} violations")),
     }
-    let report: serde_json::Value = serde_json::from_str(&workspace::read(&report)?)
-        .map_err(|error| format!("pawl-sim's report is not understood: {error}"))?;
-    Ok(Point {
-        size,
-        messages: report["messages"].as_u64().ok_or("pawl-sim's report has no messages")?,
-        seconds,
-        peak_bytes: used.rusage.maxrss,
-    })
+}
+
+fn read_report(report: &Path) -> Result<Value, String> {
+    serde_json::from_str(&workspace::read(report)?)
+        .map_err(|error| format!("pawl-sim's report is not understood: {error}"))
+}
+
+fn number(report: &Value, name: &str) -> Result<u64, String> {
+    report[name].as_u64().ok_or_else(|| format!("pawl-sim's report has no {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use pawl_sim_host::scenario::Scenario;
+
+    use super::{more_rooms, more_weeks, one_room_that_is_stored};
+
+    #[test]
+    fn each_scenario_is_one_that_is_simulated() {
+        for (size, text) in [more_rooms(), more_weeks(), vec![(1, one_room_that_is_stored())]].concat() {
+            if let Err(error) = Scenario::parse("scenario", &text) {
+                panic!("of size {size}: {error}");
+            }
+        }
+    }
 }
