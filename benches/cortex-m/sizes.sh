@@ -18,9 +18,10 @@ if [[ $target != thumbv7em-none-eabihf ]]; then suffix=/$target; fi
 
 find_toolchain "$target" || exit 2
 
-# The flags take the place of those that the emulated board needs. What is outside of the core is nowhere: only where its two
-# functions would be is made up, so that nothing else can be missing.
-export RUSTFLAGS="-C link-arg=-epawl_entry -C link-arg=--defsym=pawl_next=pawl_entry -C link-arg=--defsym=pawl_answer=pawl_entry"
+# The flags take the place of those that the emulated board needs. What is outside of the core is nowhere: where its functions
+# would be is made up, and of these only, so that nothing else can be missing.
+export RUSTFLAGS="-C link-arg=-epawl_entry"
+for function in pawl_next pawl_answer pawl_panic; do RUSTFLAGS+=" -C link-arg=--defsym=$function=pawl_entry"; done
 configurations=(sizes/src/bin/*.rs)
 if [[ -n $suffix ]]; then configurations=(sizes/src/bin/{policy,policy-flash-sealing}.rs); fi # enough to compare by
 bins=()
