@@ -16,7 +16,7 @@ const SIGNING_KEY: usize = 32;
 ///
 /// # Panics
 /// When vodozemac's pickles have another form than those of version 0.11.
-pub fn seeded_session(random: &mut impl CryptoRng) -> VodozemacSession {
+pub(crate) fn seeded_session(random: &mut impl CryptoRng) -> VodozemacSession {
     let ratchet: [u8; RATCHET] = random.random();
     let signing_key: [u8; SIGNING_KEY] = random.random();
     let pickle: GroupSessionPickle = serde_json::from_value(json!({
