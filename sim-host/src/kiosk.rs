@@ -10,13 +10,14 @@ use std::num::NonZeroU32;
 use pawl_core::clock::{TickRate, TimeError};
 use pawl_core::event::{Event, SendingDevice};
 use pawl_core::session::{OutboundSession, SESSION_ID_LENGTH};
-use pawl_core::settings::Limits;
+use pawl_core::settings::{ChangePolicy, Limits};
 use pawl_core::{
     BlockReason, Config, DecideError, Decision, Device, Moment, OpenError, RoomId, ShareRequest, SharedError,
     StoreKey,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::clock::Counter;
@@ -25,7 +26,7 @@ use crate::parts::{Parts, SessionNotMade};
 use crate::power::{Chip, Keeping, KioskDevice, Memory, Rtc, RtcReading};
 use crate::ratchet_index::{Use, last_use};
 use crate::receiver::Receiver;
-use crate::scenario::{Crypto, Scenario, Stores};
+use crate::scenario::{Crypto, Policy, Scenario, Stores};
 
 /// What came of an attempt to send a message.
 #[derive(Debug)]
@@ -44,6 +45,16 @@ pub enum Attempt {
     Unencrypted(Use),
     /// Something had to be stored first and could not be.
     NotStored,
+}
+
+/// What counts of the content of an `m.room_key` event beside the key.
+#[derive(Debug, Deserialize)]
+pub struct RoomKeyContent {
+    /// The session's ID.
+    pub session_id: String,
+    /// Whether it may be passed on to those who join later; false if not said.
+    #[serde(default)]
+    pub shared_history: bool,
 }
 
 /// The power is off.
@@ -93,12 +104,17 @@ impl<P: Parts> Kiosk<P> {
         let (messages, period) = (device.limit_messages, device.limit_period);
         let limits =
             Limits::new(messages.0..=messages.1, period.0.0..=period.1.0).expect("the scenario was checked");
+        let policy = match device.policy {
+            Policy::Ratchet => ChangePolicy::Ratchet,
+            Policy::Follow => ChangePolicy::Follow,
+            Policy::Freeze => ChangePolicy::Freeze,
+        };
         let places = if device.stores == Stores::Nothing { 0 } else { device.places };
         Kiosk {
             parts,
             identity: Identity::new("@kiosk:example.org", "KIOSK"),
             channels: HashMap::new(),
-            config: Config { limits, ..Config::default() },
+            config: Config { limits, policy, plaintext: device.plaintext },
             scratch: vec![0; 8_192],
             out: vec![0; 8_192],
             encrypted: 0,
@@ -376,16 +392,15 @@ impl<P: Parts> Kiosk<P> {
         device.room_key(request, content.as_mut_slice()).is_ok()
     }
 
-    /// The ID of the session of `request`, as its room key has it; `None` if it was replaced.
-    pub fn session_id<K: Keeping<P::Session>>(
+    /// What the room key of `request` says of its session; `None` if it was replaced.
+    pub fn room_key_content<K: Keeping<P::Session>>(
         &self,
         device: &KioskDevice<'_, P::Session, K>,
         request: &ShareRequest,
-    ) -> Option<String> {
+    ) -> Option<RoomKeyContent> {
         let mut content = Zeroizing::new([0; 1_024]);
         let length = device.room_key(request, content.as_mut_slice()).ok()?;
-        let content: serde_json::Value = serde_json::from_slice(&content[..length]).ok()?;
-        content["session_id"].as_str().map(str::to_owned)
+        serde_json::from_slice(&content[..length]).ok()
     }
 
     /// The room key has reached everybody it was for.

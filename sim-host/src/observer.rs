@@ -43,7 +43,7 @@ use self::clock::CounterWatch;
 use self::knowledge::Knowledge;
 use self::limit_use::LimitUseSoFar;
 use self::message::MegolmContent;
-use self::room::{Room, Session, SessionId};
+use self::room::{InForce, Room, Session, SessionId};
 
 /// The one algorithm that rooms are encrypted with.
 const MEGOLM_ALGORITHM: &str = "m.megolm.v1.aes-sha2";
@@ -59,6 +59,12 @@ pub struct Observer {
     /// Whether the device may ever send plaintext (K6).
     plaintext: bool,
     knowledge: Knowledge,
+    /// How many messages ahead it stores sessions (B2).
+    reserve: u32,
+    /// What may have been in force, before what it was told last, in the room that this was about.
+    before_call: Option<(RoomNumber, Vec<InForce>)>,
+    /// How many causes there were for new sessions in all rooms.
+    causes: u64,
     /// The number of what happens now, among all that happens.
     step: u64,
     counter: CounterWatch,
@@ -88,14 +94,18 @@ impl RoomNumber {
 
 impl Observer {
     /// An observer that has seen nothing yet, for a device with these limits on rotation settings, the policy `Ratchet`, and
-    /// places for as many rooms as there are, which knows that it is in no encrypted room, and may send plaintext. Its
-    /// counter, if its readings are reported, has 32 bits and counts milliseconds.
+    /// places for as many rooms as there are, which knows that it is in no encrypted room, and may send plaintext. It
+    /// stores sessions 16 messages ahead, if it stores them. Its counter, if its readings are reported, has 32 bits and counts
+    /// milliseconds.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
             policy: ChangePolicy::Ratchet,
             plaintext: true,
             knowledge: Knowledge::complete(),
+            reserve: 16,
+            before_call: None,
+            causes: 0,
             step: 0,
             counter: CounterWatch::new(true, 1_000),
             went_back: false,
@@ -115,6 +125,12 @@ impl Observer {
     #[must_use]
     pub fn with_places(self, places: usize) -> Self {
         Observer { knowledge: self.knowledge.with_places(places), ..self }
+    }
+
+    /// For a device that stores sessions so many messages ahead (B2).
+    #[must_use]
+    pub fn with_reserve(self, reserve: u32) -> Self {
+        Observer { reserve, ..self }
     }
 
     /// For a device that does not know which of its rooms are encrypted, until a resync has ended (K1).
@@ -224,13 +240,34 @@ impl Observer {
         let number = self.number_of(room);
         let room = &self.rooms[number.place()];
         let has_reason = if room.placed {
-            room.settings.is_none()
+            room.may_be_in_force().any(|in_force| in_force.settings.is_none())
         } else {
             !self.knowledge.is_complete() || !self.plaintext
         };
         if !has_reason {
             self.report(ViolationKind::BlockedWithoutCause, at_ms, number, || {
                 "a message was not sent, and nothing stood in its way".to_owned()
+            });
+        }
+    }
+
+    /// The device asks for the key of its newest session in a room to be shared, before it sends a message. Returns whether
+    /// it has a reason to: a share that has succeeded is enough (T8).
+    pub fn asked_to_share(&mut self, at_ms: u64, room: RoomNumber) -> bool {
+        let shared = self.rooms[room.place()].latest.is_some_and(|session| session.share_succeeded);
+        if shared {
+            self.report(ViolationKind::WaitsWithoutCause, at_ms, room, || {
+                "a message waits for a room key to be shared that was shared".to_owned()
+            });
+        }
+        !shared
+    }
+
+    /// Nothing more comes. The device has so many messages for a room that did not go out, and shares no key there.
+    pub fn run_ends(&mut self, at_ms: u64, room: RoomNumber, unsent: usize) {
+        if unsent > 0 {
+            self.report(ViolationKind::WaitsWithoutCause, at_ms, room, || {
+                format!("at the end {unsent} messages wait, and no room key is being shared")
             });
         }
     }
@@ -358,6 +395,10 @@ impl Observer {
             last_index: None,
             restarts: self.restarts,
             shared: false,
+            share_succeeded: false,
+            shares_history: None,
+            causes: here.causes + self.causes,
+            ahead_at_birth_ms: self.counter.ahead_ms(),
         };
         let forgotten = here.add(session);
         self.session_rooms.insert(id, room);

@@ -103,6 +103,10 @@ pub struct DevicePlan {
     pub limit_messages: Range<u32>,
     /// The range of a session's period.
     pub limit_period: Range<Ms>,
+    /// What it does with a room's later settings (S3).
+    pub policy: Policy,
+    /// Whether it may send plaintext to rooms that are not encrypted (K6).
+    pub plaintext: bool,
 }
 
 impl Default for DevicePlan {
@@ -114,8 +118,23 @@ impl Default for DevicePlan {
             compare_reserves: Vec::new(),
             limit_messages: Range(1, 10_000),
             limit_period: Range(Ms(HOUR_MS), Ms(28 * DAY_MS)),
+            policy: Policy::default(),
+            plaintext: true,
         }
     }
+}
+
+/// What a device does with a room's later settings (S3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Policy {
+    /// Each value becomes the smaller of the two.
+    #[default]
+    Ratchet,
+    /// The new values replace the old.
+    Follow,
+    /// Nothing.
+    Freeze,
 }
 
 /// What outlives a restart (B1).
@@ -344,7 +363,7 @@ pub struct Churn {
     pub device_removed_each: u32,
 }
 
-/// Something that happens in a room at certain times: one of the three.
+/// Something that happens in a room at certain times: one of the four.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventPlan {
@@ -354,6 +373,13 @@ pub struct EventPlan {
     pub encryption: Option<OneOrMore>,
     /// An `m.room.history_visibility` state event with this value, or one after the other.
     pub history_visibility: Option<OneOrMore>,
+    /// An `m.room.member` event of somebody without a receiving device: their new membership, or one after the other.
+    pub membership: Option<OneOrMore>,
+    /// What they were before, or `none`; unless it is said, the kiosk does not know.
+    pub previous: Option<OneOrMore>,
+    /// Whether the sync that brings it left out events before it (E1).
+    #[serde(default)]
+    pub limited: bool,
     /// Something else.
     pub happens: Option<Incident>,
 }
@@ -370,6 +396,10 @@ pub enum Incident {
     DeviceRemoved,
     /// The kiosk's owner asks for a new session.
     RequestRotation,
+    /// The kiosk's owner resets the room's settings (S5).
+    ResetSettings,
+    /// The kiosk leaves the room and forgets it (K3); a minute later it is back, and resyncs (K4).
+    Forget,
 }
 
 /// Restarts of the kiosk.

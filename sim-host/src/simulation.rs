@@ -36,13 +36,15 @@ use crate::cause::record::Record;
 use crate::cause::script::{Config, Script};
 use crate::chronicle::{RoomLife, RotationsOverTime, What};
 use crate::kiosk::{Kiosk, PowerFailed};
-use crate::observer::{Limits, Observer, RoomNumber, Violation};
+use crate::observer::{ChangePolicy, Limits, Observer, RoomNumber, Violation};
 use crate::olm::Identity;
 use crate::parts::{Parts, SoundParts, WithoutCryptography};
 use crate::power::{Keeping, KeepsNothing, KeepsRooms, KeepsSessions, Memory};
 use crate::receiver::Receiver;
 use crate::report::Report;
-use crate::scenario::{Bits, Crypto, HOUR_MS, OutageKind, Repeated, RoomPlan, SECOND_MS, Scenario, Stores};
+use crate::scenario::{
+    Bits, Crypto, HOUR_MS, MINUTE_MS, OutageKind, Policy, Repeated, RoomPlan, SECOND_MS, Scenario, Stores,
+};
 
 use self::happenings::Happening;
 use self::life::Life;
@@ -66,6 +68,13 @@ const UNPLANNED_OFF_MS: u64 = 4 * SECOND_MS;
 
 /// After how long a real-time clock that lost the time is set, counted from the start.
 const RTC_SET_AFTER_MS: u64 = HOUR_MS;
+
+/// How long after it has left a room and forgotten it the kiosk is back in it, and resyncs.
+const BACK_AFTER_MS: u64 = MINUTE_MS;
+
+/// After so many shares in a room without a message the next takes an hour, so that a core that wants one after the other
+/// does not keep time from going on.
+const MOST_SHARES_IN_A_ROW: u32 = 100;
 
 /// How often `progress` is told the time, in all.
 const PROGRESS_STEPS: u64 = 1_000;
@@ -179,6 +188,7 @@ enum Due {
         number: u32,
     },
     ReadCounter,
+    Resync,
 }
 
 /// What a kiosk that is on has to do now.
@@ -200,6 +210,7 @@ enum Task {
         known: bool,
     },
     ReadCounter,
+    Resync,
 }
 
 /// A restart of the kiosk.
@@ -220,6 +231,8 @@ struct Room<'s> {
     messages_made: u64,
     /// The share that is under way.
     sharing: Option<Box<Sharing>>,
+    /// How many shares have begun since the last message.
+    shares_in_a_row: u32,
     plan: &'s RoomPlan,
     /// The content of its latest `m.room.encryption` event, and the value of its latest `m.room.history_visibility`.
     encryption: Option<&'s str>,
@@ -286,6 +299,10 @@ struct World<'s, P: Parts> {
     cut_in_write: Option<Outage>,
     /// The outage that comes about in the next share.
     cut_in_share: Option<Outage>,
+    /// Whether the kiosk has forgotten a room since its last resync.
+    resync_is_due: bool,
+    /// Whether it is on and awake.
+    running: bool,
     restarts: BTreeMap<OutageKind, u64>,
     sleeps: u64,
     observer: Observer,
@@ -333,9 +350,11 @@ impl<'s, P: Parts> World<'s, P> {
             records_at_reading: 0,
             cut_in_write: None,
             cut_in_share: None,
+            resync_is_due: false,
+            running: false,
             restarts: OutageKind::ALL.map(|kind| (kind, 0)).into(),
             sleeps: 0,
-            observer: observer_of(scenario),
+            observer: observer_of(scenario, reserve),
             rotations: RotationsOverTime::new(scenario.duration_ms),
             life: life_of.and_then(|id| Some((ids.iter().position(|room| room == id)?, RoomLife::new(id)))),
             record: None,
@@ -349,6 +368,7 @@ impl<'s, P: Parts> World<'s, P> {
                 outbox: VecDeque::new(),
                 messages_made: 0,
                 sharing: None,
+                shares_in_a_row: 0,
                 plan,
                 encryption: None,
                 history_visibility: None,
@@ -382,6 +402,7 @@ impl<'s, P: Parts> World<'s, P> {
                 Ok(None) => break,
                 Ok(Some(outage)) => outage,
                 Err(PowerFailed) => {
+                    self.observer.power_failed_in_call();
                     if self.kiosk.chip().records_stored() == self.records_at_reading {
                         self.observer.reading_lost();
                     }
@@ -392,11 +413,23 @@ impl<'s, P: Parts> World<'s, P> {
                 break;
             }
         }
+        self.end();
         (self.progress)(self.scenario.duration_ms);
+    }
+
+    /// The scenario is over. A kiosk that runs has no reason to keep a message but a share that is under way.
+    fn end(&mut self) {
+        if self.running && self.record.is_none() {
+            self.now_ms = self.scenario.duration_ms;
+            for room in self.rooms.iter().filter(|room| room.sharing.is_none()) {
+                self.observer.run_ends(self.now_ms, room.seen, room.outbox.len());
+            }
+        }
     }
 
     /// The power is off. Returns whether it is on again before the scenario is over.
     fn stay_off(&mut self, Outage { kind, off_ms }: Outage) -> bool {
+        self.running = false;
         *self.restarts.entry(kind).or_default() += 1;
         self.record_of_all(What::Off { kind: kind.name() });
         (self.cut_in_write, self.cut_in_share) = (None, None);
@@ -411,6 +444,10 @@ impl<'s, P: Parts> World<'s, P> {
         match self.scenario.device.stores {
             Stores::Nothing => self.observer.restarted_knowing_nothing(),
             Stores::Rooms | Stores::Sessions => self.observer.restarted(),
+        }
+        if self.restarts[&OutageKind::ClockDead] > 0 {
+            // What was made while the real-time clock did not know the time was not stored (B3).
+            self.observer.may_rotate_all();
         }
         match kind {
             OutageKind::ClockSet => {
@@ -511,11 +548,15 @@ impl<'s, P: Parts> World<'s, P> {
                 self.schedule_counter_reading();
                 Some(Task::ReadCounter)
             }
+            Due::Resync => Some(Task::Resync),
         }
     }
 
     fn begin_share(&mut self, room: usize, takes_ms: u64, share: impl FnOnce(u64) -> Sharing) {
         self.shares += 1;
+        let in_a_row = &mut self.rooms[room].shares_in_a_row;
+        *in_a_row += 1;
+        let takes_ms = if *in_a_row > MOST_SHARES_IN_A_ROW { takes_ms.max(HOUR_MS) } else { takes_ms };
         self.rooms[room].sharing = Some(Box::new(share(self.shares)));
         self.schedule(self.now_ms + takes_ms, Due::ShareEnds { room: number(room), number: self.shares });
         if self.cut_in_share.is_some() {
@@ -576,11 +617,19 @@ fn number(room: usize) -> u32 {
     u32::try_from(room).unwrap_or(u32::MAX)
 }
 
-fn observer_of(scenario: &Scenario) -> Observer {
-    Observer::new(scenario.limits())
+fn observer_of(scenario: &Scenario, reserve: NonZeroU32) -> Observer {
+    let policy = match scenario.device.policy {
+        Policy::Ratchet => ChangePolicy::Ratchet,
+        Policy::Follow => ChangePolicy::Follow,
+        Policy::Freeze => ChangePolicy::Freeze,
+    };
+    let observer = Observer::new(scenario.limits())
         .on_a_first_start()
+        .with_policy(policy)
         .with_places(scenario.device.places)
-        .with_counter(scenario.clock.bits == Bits::ThirtyTwo, scenario.clock.hz.get())
+        .with_reserve(reserve.get())
+        .with_counter(scenario.clock.bits == Bits::ThirtyTwo, scenario.clock.hz.get());
+    if scenario.device.plaintext { observer } else { observer.without_plaintext() }
 }
 
 impl Scenario {

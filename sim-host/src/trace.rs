@@ -390,6 +390,7 @@ impl<P: Persistence<RatchetIndex>, W: Write> Life<'_, '_, '_, P, W> {
         let room = room.id()?;
         let mut output = SendOutput::new(room.as_str());
         let mut rotation = None;
+        let mut shared = false;
         loop {
             let sessions_made = &mut self.trace.sessions_made;
             let mut made = None;
@@ -418,7 +419,10 @@ impl<P: Persistence<RatchetIndex>, W: Write> Life<'_, '_, '_, P, W> {
                 }
                 Decision::Share(request) => {
                     rotation = rotation.or(self.count_session(room, &request));
-                    if matches!(share, Share::Ok) {
+                    self.trace.tell(|judge| judge.asked_to_share(at, room.as_str()));
+                    // A message takes one share; a core that wants another would never have enough.
+                    if matches!(share, Share::Ok) && !shared {
+                        shared = true;
                         self.key_goes_out(at, room, &request);
                         self.device.shared(&request).map_err(|error| error.to_string())?;
                         continue;

@@ -526,3 +526,63 @@ fn what_is_wrong_is_found_without_cryptography_too() {
     assert_raises(&run_with(OneSessionForAll), ViolationKind::RatchetIndexReused);
     assert_raises(&run_with(AgeIgnoredWithoutCryptography::default()), ViolationKind::SessionOverAgeLimit);
 }
+
+/// In the lobby the core is made to replace its session for nothing, once a day.
+#[derive(Default)]
+struct ReplacedForNothing {
+    day: u64,
+}
+
+impl Parts for ReplacedForNothing {
+    fn meddle<K: Persistence<VodozemacSession>>(
+        &mut self,
+        true_ms: u64,
+        room: &str,
+        device: &mut Device<'_, VodozemacSession, K>,
+    ) {
+        if room.starts_with("!lobby") && true_ms / DAY_MS > self.day {
+            self.day = true_ms / DAY_MS;
+            let _noted = device.request_rotation(RoomId::new(room).unwrap()).unwrap();
+        }
+    }
+
+    sound!(sessions);
+    sound!(clocks);
+    sound!(flash);
+    sound!(delivery);
+    sound!(counting);
+}
+
+#[test]
+fn a_session_that_is_replaced_for_nothing_is_found() {
+    let report = run_with(ReplacedForNothing::default());
+    let found: Vec<_> = report.violations.iter().map(|violation| violation.kind).collect();
+    assert_eq!(found, [ViolationKind::ReplacedWithoutCause; 2]);
+}
+
+/// Before each message to the lobby the core is made to believe that its history is shared.
+struct HistoryTakenAsShared;
+
+impl Parts for HistoryTakenAsShared {
+    fn meddle<K: Persistence<VodozemacSession>>(
+        &mut self,
+        _true_ms: u64,
+        room: &str,
+        device: &mut Device<'_, VodozemacSession, K>,
+    ) {
+        if room.starts_with("!lobby") {
+            let _noted = device.history_visibility_event(RoomId::new(room).unwrap(), "shared").unwrap();
+        }
+    }
+
+    sound!(sessions);
+    sound!(clocks);
+    sound!(flash);
+    sound!(delivery);
+    sound!(counting);
+}
+
+#[test]
+fn a_room_key_that_says_that_history_is_shared_is_found() {
+    assert_raises(&run_with(HistoryTakenAsShared), ViolationKind::WrongSharedHistory);
+}

@@ -113,7 +113,9 @@ fn a_table_that_is_too_small_blocks_what_it_has_no_place_for() {
     let room = |name: &str| report.room_reports.iter().find(|room| room.room.starts_with(name)).unwrap();
     assert_eq!(room("!late").block_reason, Some("capacity"));
     assert_eq!(room("!plain").block_reason, Some("capacity"));
-    assert_eq!(room("!early").blocked_messages + room("!fourth").blocked_messages, 0);
+    // K3: three rooms are out of the table for a minute.
+    assert!((1..10).contains(&room("!early").blocked_messages));
+    assert_eq!(room("!fourth").blocked_messages, 0);
 }
 
 #[test]

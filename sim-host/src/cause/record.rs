@@ -132,7 +132,7 @@ impl Record {
         let at = at.max(self.last_at);
         self.last_at = at;
         self.lines += 1;
-        let lasts = matches!(op, Op::Encryption(_) | Op::Visibility(_));
+        let lasts = op.lasts();
         let (lines, most) =
             if lasts { (&mut self.lasting, MOST_LASTING) } else { (&mut self.passing, MOST_PASSING) };
         if lines.len() == most {

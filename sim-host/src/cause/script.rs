@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::value::RawValue;
 
-use crate::scenario::{Bits, Scenario, Stores};
+use crate::scenario::{Bits, Policy, Scenario, Stores};
 
 /// A trace of one room.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(crate) struct Script {
 pub(crate) struct Config {
     pub(crate) messages: Option<RangeInclusive<u32>>,
     pub(crate) period_ms: Option<RangeInclusive<u64>>,
+    pub(crate) policy: Policy,
+    pub(crate) no_plaintext: bool,
     pub(crate) first_start: bool,
     pub(crate) rtc: bool,
     pub(crate) reserve: Option<u32>,
@@ -49,11 +51,12 @@ pub(crate) enum Op {
         count: u64,
         shared: bool,
     },
-    Leave,
-    Join,
+    Member(Member),
     Visibility(String),
     DeviceRemoved,
     RequestRotation,
+    ResetSettings,
+    Forget,
     ResyncBegin,
     ResyncEnd,
     Tick,
@@ -67,6 +70,15 @@ pub(crate) enum Op {
     },
 }
 
+/// A membership event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) membership: String,
+    /// A membership, or `none`; not known where it is nothing.
+    pub(crate) previous: Option<String>,
+    pub(crate) limited: bool,
+}
+
 impl Config {
     /// That of a scenario's device, on its first start.
     pub(crate) fn of(scenario: &Scenario, reserve: u32) -> Self {
@@ -74,6 +86,8 @@ impl Config {
         Config {
             messages: Some(device.limit_messages.0..=device.limit_messages.1),
             period_ms: Some(device.limit_period.0.0..=device.limit_period.1.0),
+            policy: device.policy,
+            no_plaintext: !device.plaintext,
             first_start: true,
             rtc: device.stores == Stores::Sessions,
             reserve: Some(reserve),
@@ -97,6 +111,14 @@ impl Config {
         let mut fields = Vec::new();
         if !limits.is_empty() {
             fields.push(format!("\"limits\":{{{}}}", limits.join(",")));
+        }
+        match self.policy {
+            Policy::Ratchet => {}
+            Policy::Follow => fields.push("\"policy\":\"follow\"".to_owned()),
+            Policy::Freeze => fields.push("\"policy\":\"freeze\"".to_owned()),
+        }
+        if self.no_plaintext {
+            fields.push("\"plaintext\":false".to_owned());
         }
         if self.first_start {
             fields.push("\"complete\":false".to_owned());
@@ -159,10 +181,12 @@ impl Op {
         match self {
             Op::Encryption(_) => "encryption",
             Op::Send { .. } => "send",
-            Op::Leave | Op::Join => "member",
+            Op::Member(_) => "member",
             Op::Visibility(_) => "visibility",
             Op::DeviceRemoved => "device_removed",
             Op::RequestRotation => "request_rotation",
+            Op::ResetSettings => "reset_settings",
+            Op::Forget => "forget",
             Op::ResyncBegin => "resync_begin",
             Op::ResyncEnd => "resync_end",
             Op::Tick => "tick",
@@ -172,16 +196,22 @@ impl Op {
         }
     }
 
+    /// Whether a room's state comes of it.
+    pub(crate) fn lasts(&self) -> bool {
+        matches!(self, Op::Encryption(_) | Op::Visibility(_) | Op::ResetSettings | Op::Forget)
+    }
+
     fn is_of_a_room(&self) -> bool {
         matches!(
             self,
             Op::Encryption(_)
                 | Op::Send { .. }
-                | Op::Leave
-                | Op::Join
+                | Op::Member(_)
                 | Op::Visibility(_)
                 | Op::DeviceRemoved
                 | Op::RequestRotation
+                | Op::ResetSettings
+                | Op::Forget
         )
     }
 
@@ -193,16 +223,32 @@ impl Op {
                 let count = if *count == 1 { String::new() } else { format!(",\"count\":{count}") };
                 count + if *shared { "" } else { ",\"share\":\"fail\"" }
             }
-            Op::Leave => ",\"membership\":\"leave\",\"previous\":\"join\"".to_owned(),
-            Op::Join => ",\"membership\":\"join\",\"previous\":\"none\"".to_owned(),
+            Op::Member(Member { membership, previous, limited }) => {
+                let mut text = format!(",\"membership\":{}", Json(membership));
+                if let Some(previous) = previous {
+                    let _ = write!(text, ",\"previous\":{}", Json(previous));
+                }
+                text + if *limited { ",\"limited\":true" } else { "" }
+            }
             Op::Visibility(value) => format!(",\"value\":{}", Json(value)),
             Op::ClockBack(ms) => format!(",\"ms\":{ms}"),
             Op::Sleep { ms, known } => format!(",\"ms\":{ms},\"known\":{known}"),
             Op::Restart { clean } => format!(",\"clean\":{clean}"),
-            Op::DeviceRemoved | Op::RequestRotation | Op::ResyncBegin | Op::ResyncEnd | Op::Tick => {
-                String::new()
-            }
+            Op::DeviceRemoved
+            | Op::RequestRotation
+            | Op::ResetSettings
+            | Op::Forget
+            | Op::ResyncBegin
+            | Op::ResyncEnd
+            | Op::Tick => String::new(),
         }
+    }
+}
+
+impl Member {
+    /// Somebody of whom it is known what they were.
+    pub(crate) fn known(membership: &str, previous: &str) -> Self {
+        Member { membership: membership.to_owned(), previous: Some(previous.to_owned()), limited: false }
     }
 }
 

@@ -3,7 +3,8 @@
 //! Lines go first, in halves, quarters and so on (delta debugging), then what is left in them gets smaller: contents,
 //! counts, times, the configuration. Whatever still shows a violation of the same kind is kept. Nothing is random.
 
-use super::script::{Config, Line, Op, Script};
+use super::script::{Config, Line, Member, Op, Script};
+use crate::scenario::Policy;
 
 /// How much work all replays may be together: lines and messages. And what each costs beside that.
 const WORK: u64 = 2_000_000;
@@ -89,7 +90,7 @@ impl Shrinker<'_> {
         let mut kept = 8;
         while kept < lines.len() {
             let (before, end) = lines.split_at(lines.len() - kept);
-            let state = before.iter().filter(|line| matches!(line.op, Op::Encryption(_) | Op::Visibility(_)));
+            let state = before.iter().filter(|line| line.op.lasts());
             if self.take_lines(state.chain(end).cloned().collect()) {
                 return;
             }
@@ -165,9 +166,11 @@ impl Shrinker<'_> {
     }
 
     fn simplify_config(&mut self) {
-        let simpler: [fn(&mut Config); 7] = [
+        let simpler: [fn(&mut Config); 9] = [
             |config| *config = Config::default(),
             |config| config.first_start = false,
+            |config| config.policy = Policy::Ratchet,
+            |config| config.no_plaintext = false,
             |config| config.clock = None,
             |config| (config.messages, config.period_ms) = (None, None),
             |config| config.rtc = false,
@@ -195,6 +198,7 @@ impl Shrinker<'_> {
                 Op::Send { count, shared: false } => {
                     self.with_op(place, Op::Send { count, shared: true });
                 }
+                Op::Member(member) => self.simplify_member(place, member),
                 _ => {}
             }
             place += 1;
@@ -206,6 +210,14 @@ impl Shrinker<'_> {
             if content == plain || self.with_op(place, Op::Encryption(plain.to_owned())) {
                 return;
             }
+        }
+    }
+
+    /// A departure of which everything is known is the simplest there is.
+    fn simplify_member(&mut self, place: usize, member: Member) {
+        let departure = Member::known("leave", "join");
+        if member != departure && !self.with_op(place, Op::Member(departure)) && member.limited {
+            self.with_op(place, Op::Member(Member { limited: false, ..member }));
         }
     }
 

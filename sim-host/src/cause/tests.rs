@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::script::{Clock, Config, Line, Op, Script};
+use super::script::{Clock, Config, Line, Member, Op, Script};
 use super::{explain_violation, shrink};
 use crate::observer::{Violation, ViolationKind};
 use crate::scenario::{Crypto, DAY_MS, Scenario};
@@ -74,7 +74,7 @@ fn long_script() -> Script {
     let mut lines = vec![Line { at: 0, op: Op::Encryption(content.to_owned()) }];
     for minute in 1..2_000 {
         let op = match minute {
-            700 => Op::Leave,
+            700 => Op::Member(Member::known("leave", "join")),
             _ if minute % 100 == 0 => Op::Restart { clean: false },
             _ => Op::Send { count: 1, shared: minute % 10 != 0 },
         };
@@ -86,7 +86,7 @@ fn long_script() -> Script {
 
 /// The place of the first operation by which so many messages were sent after a departure, an hour after that.
 fn messages_an_hour_after_a_departure(script: &Script, messages: u64) -> Option<usize> {
-    let left = script.lines.iter().position(|line| line.op == Op::Leave)?;
+    let left = script.lines.iter().position(|line| matches!(line.op, Op::Member(_)))?;
     let mut sent = 0;
     let place = script.lines[left..].iter().position(|line| {
         if let Op::Send { count, .. } = line.op {

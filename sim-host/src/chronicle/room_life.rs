@@ -50,10 +50,16 @@ pub enum What {
     Leave { again: bool },
     /// … that somebody joined.
     Join { again: bool },
+    /// … of another membership event: what somebody is now, and what they were, if that is known.
+    Member { membership: String, previous: Option<String>, limited: bool, again: bool },
     /// … that a device was removed.
     DeviceRemoved { again: bool },
     /// The owner asked for a new session.
     RequestRotation { again: bool },
+    /// … reset the room's settings.
+    ResetSettings { again: bool },
+    /// The kiosk left the room and forgot it.
+    Forget,
     /// A session was made, and its key began to be shared. `before` is what the one before it carried.
     Rotation { reason: &'static str, before: Option<SessionSummary> },
     /// A session's key began to be shared once more.
@@ -96,8 +102,11 @@ impl What {
             What::HistoryVisibility { .. } => "history visibility events",
             What::Leave { .. } => "departures",
             What::Join { .. } => "arrivals",
+            What::Member { .. } => "membership events",
             What::DeviceRemoved { .. } => "devices removed",
             What::RequestRotation { .. } => "requests of the owner",
+            What::ResetSettings { .. } => "resets of the settings",
+            What::Forget => "times that the kiosk left",
             What::Rotation { .. } => "new sessions",
             What::ShareBegins => "repeated shares",
             What::ShareSucceeds { .. } => "shares that succeeded",

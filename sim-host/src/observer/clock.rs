@@ -18,6 +18,8 @@ pub(super) struct CounterWatch {
     at_restart_ms: i64,
     /// All that was ever hidden without a trace.
     unseen_ms: u64,
+    /// All that it has ever jumped ahead of true time.
+    ahead_ms: u64,
 }
 
 /// What a reading tells whoever has read the counter before.
@@ -41,6 +43,7 @@ impl CounterWatch {
             hidden_ms: 0,
             at_restart_ms: 0,
             unseen_ms: 0,
+            ahead_ms: 0,
         }
     }
 
@@ -50,6 +53,16 @@ impl CounterWatch {
 
     pub(super) fn hidden_at_restart_ms(&self) -> i64 {
         self.at_restart_ms
+    }
+
+    /// By how much more than true time a device may take to have passed, for its counter jumped ahead.
+    pub(super) fn ahead_ms(&self) -> u64 {
+        self.ahead_ms
+    }
+
+    /// By how much an age may be off with a counter that is sound: it runs from the beginning of a tick to the end of one (C2).
+    pub(super) fn precision_ms(&self) -> u64 {
+        2 * 1_000_u64.div_ceil(self.hz)
     }
 
     pub(super) fn unseen_ms(&self) -> u64 {
@@ -89,6 +102,9 @@ impl CounterWatch {
         let more_ms = self.hidden_ms.saturating_sub(before_ms);
         if went == Reading::WentOn && more_ms > self.tick_ms() {
             self.unseen_ms = self.unseen_ms.saturating_add(more_ms.unsigned_abs());
+        }
+        if more_ms < -self.tick_ms() {
+            self.ahead_ms = self.ahead_ms.saturating_add(more_ms.unsigned_abs());
         }
         went
     }

@@ -5,7 +5,7 @@ mod tests;
 
 use super::Observer;
 use super::clock::Reading;
-use super::room::{Room, Session, SessionId};
+use super::room::{InForce, Room, Session, SessionId};
 use super::settings::Settings;
 
 impl Observer {
@@ -25,11 +25,8 @@ impl Observer {
             return;
         };
         let before = room.settings;
-        room.settings = Some(match before {
-            Some(current) if !room.reset => current.changed_to(new, self.policy),
-            _ => new,
-        });
-        room.reset = false;
+        self.before_call = Some((number, room.may_be_in_force().collect()));
+        room.change(|in_force| in_force.after(new, self.policy));
         if let Some(before) = before.filter(|_| before != room.settings) {
             room.sessions_kept().for_each(|session| self.limit_use.limits_change(session, before));
         }
@@ -39,7 +36,10 @@ impl Observer {
     pub fn settings_reset(&mut self, room: &str) {
         let number = self.number_of(room);
         let room = &mut self.rooms[number.place()];
-        room.reset = room.placed;
+        if room.placed {
+            self.before_call = Some((number, room.may_be_in_force().collect()));
+            room.change(|in_force| InForce { reset: true, ..in_force });
+        }
     }
 
     /// The device was told to forget a room (K3). Nothing of what it knew of it may come back.
@@ -89,6 +89,34 @@ impl Observer {
         self.went_back = false; // something else has happened since the reading
         let number = self.number_of(room);
         self.rooms[number.place()].ends_sessions(at_ms, why);
+    }
+
+    /// The device was told something once more that would end a session, or may have been: it may make a new one, and need not
+    /// (K5).
+    pub fn may_rotate(&mut self, room: &str) {
+        let number = self.number_of(room);
+        self.rooms[number.place()].causes += 1;
+    }
+
+    /// The same of all rooms.
+    pub fn may_rotate_all(&mut self) {
+        self.causes += 1;
+    }
+
+    /// The power failed in a call. Whether the device knows of what the call was about is not known; nor is it whether it has
+    /// the sessions that it had (B1, T11).
+    pub fn power_failed_in_call(&mut self) {
+        self.may_rotate_all();
+        if let Some((number, before)) = self.before_call.take() {
+            let room = &mut self.rooms[number.place()];
+            room.otherwise.extend(before);
+            room.change(|in_force| in_force);
+        }
+    }
+
+    /// The device was told of something, and has stored it.
+    pub fn call_succeeded(&mut self) {
+        self.before_call = None;
     }
 
     /// The device was told the room's history visibility. Where that crosses between what newcomers may read and what they
@@ -158,14 +186,34 @@ impl Observer {
 
     /// The device has made this session, and nobody has its key yet.
     pub fn session_made(&mut self, at_ms: u64, room: &str, session_id: &str) {
-        self.session_heard_of(at_ms, room, session_id);
+        let number = self.number_of(room);
+        let is_new =
+            SessionId::new(session_id.as_bytes()).is_some_and(|id| !self.session_rooms.contains_key(&id));
+        if is_new {
+            self.check_replacement(at_ms, number);
+        }
+        let shares_history = self.rooms[number.place()].shares_history;
+        if let Some(session) = self.session_heard_of(at_ms, room, session_id).filter(|_| is_new) {
+            session.shares_history = Some(shares_history);
+        }
     }
 
-    /// A receiving device decrypted the room key of this session, or would have. A session is taken to be born at the
-    /// earlier of this and its first message; its real birth can only be earlier still.
-    pub fn room_key_received(&mut self, at_ms: u64, room: &str, session_id: &str) {
+    /// Sharing the key of a session with everybody in the room has succeeded, and the device is about to hear of it.
+    pub fn share_succeeded(&mut self, at_ms: u64, room: &str, session_id: &str) {
+        if let Some(session) = self.session_heard_of(at_ms, room, session_id) {
+            session.share_succeeded = true;
+        }
+    }
+
+    /// A receiving device decrypted the room key of this session, or would have; `shared_history` is what it says (T10). A
+    /// session is taken to be born at the earlier of this and its first message; its real birth can only be earlier still.
+    pub fn room_key_received(&mut self, at_ms: u64, room: &str, session_id: &str, shared_history: bool) {
         if let Some(session) = self.session_heard_of(at_ms, room, session_id) {
             session.shared = true;
+            let id = session.id;
+            if let Some(&home) = self.session_rooms.get(&id) {
+                self.check_shared_history(at_ms, home, shared_history);
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::exposure::Exposure;
-use super::settings::Settings;
+use super::settings::{ChangePolicy, Settings};
 use super::summary::{RoomSummary, SessionSummary};
 
 /// How many sessions of a room are kept besides the last one that was used. A session that comes back later is not known
@@ -50,6 +50,14 @@ pub(super) struct Session {
     pub(super) restarts: u32,
     /// Whether anybody was given its key.
     pub(super) shared: bool,
+    /// Whether a share of its key has succeeded (T8).
+    pub(super) share_succeeded: bool,
+    /// What its room key is to say of it (T10), if it was seen to be made.
+    pub(super) shares_history: Option<bool>,
+    /// How many causes for a new session there had been by its birth.
+    pub(super) causes: u64,
+    /// By how much the device's counter had run ahead by then.
+    pub(super) ahead_at_birth_ms: u64,
 }
 
 impl Session {
@@ -59,6 +67,24 @@ impl Session {
 
     pub(super) fn summary(&self) -> SessionSummary {
         SessionSummary { born_ms: self.born_ms, messages: self.messages, age_ms: self.age_ms(self.last_ms) }
+    }
+}
+
+/// What may be in force in a room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct InForce {
+    pub(super) settings: Option<Settings>,
+    pub(super) reset: bool,
+}
+
+impl InForce {
+    /// S2, S3, S5.
+    pub(super) fn after(self, new: Settings, policy: ChangePolicy) -> Self {
+        let settings = match self.settings {
+            Some(current) if !self.reset => current.changed_to(new, policy),
+            _ => new,
+        };
+        InForce { settings: Some(settings), reset: false }
     }
 }
 
@@ -73,10 +99,14 @@ pub(super) struct Room {
     pub(super) settings: Option<Settings>,
     /// Whether the next usable content is taken as the first one was (S5).
     pub(super) reset: bool,
+    /// What else may be so, for the power failed while the device was told (B1).
+    pub(super) otherwise: Vec<InForce>,
     /// Whether those who come later may read what was before.
     pub(super) shares_history: bool,
     /// How many events there were that end sessions.
     pub(super) rotation_events: u64,
+    /// How many causes there were to make a new one, with those that do not demand it. None is ever taken back.
+    pub(super) causes: u64,
     pub(super) messages: u64,
     pub(super) plaintext_messages: u64,
     pub(super) sessions: u64,
@@ -100,8 +130,10 @@ impl Room {
             placed: false,
             settings: None,
             reset: false,
+            otherwise: Vec::new(),
             shares_history: false,
             rotation_events: 0,
+            causes: 0,
             messages: 0,
             plaintext_messages: 0,
             sessions: 0,
@@ -117,10 +149,30 @@ impl Room {
     /// The device knows nothing of it any more.
     pub(super) fn loses_place(&mut self) {
         (self.placed, self.reset, self.shares_history, self.settings) = (false, false, false, None);
+        self.otherwise.clear();
+    }
+
+    /// All that may be in force, what most likely is first.
+    pub(super) fn may_be_in_force(&self) -> impl Iterator<Item = InForce> {
+        std::iter::once(InForce { settings: self.settings, reset: self.reset })
+            .chain(self.otherwise.iter().copied())
+    }
+
+    /// The room's settings change so, whatever they may have been.
+    pub(super) fn change(&mut self, how: impl Fn(InForce) -> InForce) {
+        let now = how(InForce { settings: self.settings, reset: self.reset });
+        (self.settings, self.reset) = (now.settings, now.reset);
+        for other in std::mem::take(&mut self.otherwise) {
+            let other = how(other);
+            if other != now && !self.otherwise.contains(&other) {
+                self.otherwise.push(other);
+            }
+        }
     }
 
     pub(super) fn ends_sessions(&mut self, at_ms: u64, why: &'static str) {
         self.rotation_events += 1;
+        self.causes += 1;
         self.rotation_event_before = self.last_rotation_event.replace((at_ms, why));
     }
 

@@ -67,7 +67,7 @@ fn a_good_history_raises_nothing_and_is_summed_up() {
     let mut at_ms = 10;
     for _ in 0..4 {
         let mut session = session();
-        observer.room_key_received(at_ms, ROOM, &session.session_id());
+        observer.room_key_received(at_ms, ROOM, &session.session_id(), false);
         for _ in 0..3 {
             at_ms += 7;
             observer.send(at_ms, ROOM, &content(&mut session));
@@ -169,7 +169,7 @@ fn the_age_period_minus_1_is_fine_and_the_period_a_violation() {
 fn age_counts_from_the_room_key_if_that_came_first() {
     let mut observer = observer_of_encrypted_room();
     let mut session = session();
-    observer.room_key_received(0, ROOM, &session.session_id());
+    observer.room_key_received(0, ROOM, &session.session_id(), false);
     observer.send(WEEK_MS, ROOM, &content(&mut session));
     assert_eq!(observer.kinds(), [ViolationKind::SessionOverAgeLimit]);
 }
@@ -179,7 +179,7 @@ fn a_room_key_that_comes_after_the_first_message_makes_no_session_younger() {
     let mut observer = observer_of_encrypted_room();
     let mut session = session();
     observer.send(0, ROOM, &content(&mut session));
-    observer.room_key_received(5, ROOM, &session.session_id());
+    observer.room_key_received(5, ROOM, &session.session_id(), false);
     observer.send(WEEK_MS, ROOM, &content(&mut session));
     assert_eq!(observer.kinds(), [ViolationKind::SessionOverAgeLimit]);
 }
@@ -260,8 +260,8 @@ fn a_session_in_two_rooms_is_a_violation() {
 #[test]
 fn a_room_key_for_a_second_room_is_a_violation() {
     let mut observer = observer_of_encrypted_room();
-    observer.room_key_received(1, ROOM, "session");
-    observer.room_key_received(2, OTHER_ROOM, "session");
+    observer.room_key_received(1, ROOM, "session", false);
+    observer.room_key_received(2, OTHER_ROOM, "session", false);
     assert_eq!(observer.kinds(), [ViolationKind::RatchetIndexReused]);
 }
 
@@ -282,7 +282,7 @@ fn a_session_from_before_a_departure_is_a_violation() {
 fn a_session_shared_before_a_departure_is_a_violation_though_not_yet_used() {
     let mut observer = observer_of_encrypted_room();
     let mut session = session();
-    observer.room_key_received(1, ROOM, &session.session_id());
+    observer.room_key_received(1, ROOM, &session.session_id(), false);
     observer.must_rotate(2, ROOM, "departure");
     observer.send(3, ROOM, &content(&mut session));
     assert_eq!(observer.kinds(), [ViolationKind::SessionSurvivedRotationEvent]);
@@ -388,6 +388,10 @@ fn the_names_of_violations_are_stable() {
         (SessionOverAgeLimit, "session_over_age_limit"),
         (RatchetIndexReused, "ratchet_index_reused"),
         (SessionSurvivedRotationEvent, "session_survived_rotation_event"),
+        (BlockedWithoutCause, "blocked_without_cause"),
+        (ReplacedWithoutCause, "replaced_without_cause"),
+        (WaitsWithoutCause, "waits_without_cause"),
+        (WrongSharedHistory, "wrong_shared_history"),
         (Undecryptable, "undecryptable"),
         (WrongPlaintext, "wrong_plaintext"),
         (NotMegolm, "not_megolm"),
@@ -616,7 +620,7 @@ fn sessions_that_are_long_over_are_not_kept() {
 fn a_session_whose_key_was_not_shared_is_a_violation_where_nobody_receives() {
     let mut observer = observer_of_encrypted_room();
     let room = observer.number_of(ROOM);
-    observer.room_key_received(1, ROOM, "shared");
+    observer.room_key_received(1, ROOM, "shared", false);
     observer.message_without_cryptography(2, room, b"shared", 0);
     assert_eq!(observer.violations(), []);
     observer.message_without_cryptography(3, room, b"not shared", 0);
@@ -748,7 +752,7 @@ fn sessions_that_are_not_kept_any_more_are_still_counted() {
     for at_ms in 0..30 {
         observer.send(at_ms, ROOM, &content(&mut session()));
     }
-    observer.room_key_received(30, ROOM, &session().session_id()); // carries nothing
+    observer.room_key_received(30, ROOM, &session().session_id(), false); // carries nothing
     let LimitUse { messages, age } = observer.limit_use();
     assert_eq!((messages.twentieths[0], age.twentieths[0]), (30, 30));
 }

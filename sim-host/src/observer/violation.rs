@@ -37,6 +37,12 @@ pub enum ViolationKind {
     SessionSurvivedRotationEvent,
     /// A message was not sent that could have been.
     BlockedWithoutCause,
+    /// A new session where nothing called for one.
+    ReplacedWithoutCause,
+    /// A message that waits though its session's key was shared, or though no key is being shared.
+    WaitsWithoutCause,
+    /// A room key that does not say of its session what the room's history visibility was when it was made.
+    WrongSharedHistory,
     /// A receiving device could not decrypt a message.
     Undecryptable,
     /// A receiving device decrypted something else than what was sent.
@@ -57,6 +63,9 @@ impl ViolationKind {
             ViolationKind::RatchetIndexReused => "ratchet_index_reused",
             ViolationKind::SessionSurvivedRotationEvent => "session_survived_rotation_event",
             ViolationKind::BlockedWithoutCause => "blocked_without_cause",
+            ViolationKind::ReplacedWithoutCause => "replaced_without_cause",
+            ViolationKind::WaitsWithoutCause => "waits_without_cause",
+            ViolationKind::WrongSharedHistory => "wrong_shared_history",
             ViolationKind::Undecryptable => "undecryptable",
             ViolationKind::WrongPlaintext => "wrong_plaintext",
             ViolationKind::NotMegolm => "not_megolm",

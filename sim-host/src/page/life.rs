@@ -29,6 +29,12 @@ pub(super) fn section(report: &Report, command: &str) -> Markup {
                 }
                 (left_out(life))
                 (legend())
+                @if !off(life).is_empty() || life.entries.left_out() > 0 {
+                    ul.legend aria-label="Bands" {
+                        @if !off(life).is_empty() { li.band { "grey band: the kiosk was off, or asleep" } }
+                        @if life.entries.left_out() > 0 { li.band.pale { "paler band: what happened then is left out" } }
+                    }
+                }
                 figure.chart {
                     figcaption id="life-caption" { "Sessions and events of this room, over the whole run." }
                     div.drawing id="life-sessions" data-caption="life-caption" {}
@@ -117,8 +123,11 @@ fn lane(what: &What) -> &'static str {
         What::Encryption { .. } | What::HistoryVisibility { .. } => "settings",
         What::Leave { .. }
         | What::Join { .. }
+        | What::Member { .. }
         | What::DeviceRemoved { .. }
-        | What::RequestRotation { .. } => "people",
+        | What::RequestRotation { .. }
+        | What::ResetSettings { .. }
+        | What::Forget => "people",
         What::Rotation { .. } => "sessions",
         What::ShareBegins
         | What::ShareSucceeds { .. }
@@ -179,10 +188,22 @@ fn in_words(what: &What) -> Markup {
                 }
                 What::Leave { again: told_again } => { strong { "Somebody left" } "." (again(told_again)) }
                 What::Join { again: told_again } => { strong { "Somebody joined" } "." (again(told_again)) }
+                What::Member { membership, previous, limited, again: told_again } => {
+                    strong { "Somebody is now " code { (membership) } } ", "
+                    @match previous {
+                        Some(previous) => { "and was " code { (previous) } },
+                        None => { "and the kiosk does not know what they were" },
+                    }
+                    "." @if *limited { " The sync left out events before it." } (again(told_again))
+                }
                 What::DeviceRemoved { again: told_again } => { strong { "A device was removed" } "." (again(told_again)) }
                 What::RequestRotation { again: told_again } => {
                     strong { "The owner asked for a new session" } "." (again(told_again))
                 }
+                What::ResetSettings { again: told_again } => {
+                    strong { "The owner reset the settings" } ": the next usable ones are taken as the first were." (again(told_again))
+                }
+                What::Forget => { strong { "The kiosk left the room and forgot it" } "." }
                 What::Rotation { reason: name, before } => {
                     @let (family, label, why) = reason(name);
                     strong { "New session" } ": " span.{ "reason family-" (family.name()) } { (label) } ", for " (why) ". "

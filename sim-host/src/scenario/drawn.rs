@@ -22,6 +22,9 @@ pub const ABOUT: &str =
 /// The simulation has the streams before it for what happens in a run.
 const STREAM: u64 = 4;
 
+/// What was thought of later is drawn from another, so that what was there before is drawn as it was.
+const LATER_STREAM: u64 = 5;
+
 /// How many messages each kind of traffic of a room has, at most or thereabouts: where sessions are stored a message may
 /// take a write to flash.
 const MESSAGES_WITH_SESSIONS_STORED: u64 = 250;
@@ -43,15 +46,20 @@ impl Scenario {
 /// The text of the scenario that this seed draws.
 #[must_use]
 pub fn text(seed: u64) -> String {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    random.set_stream(STREAM);
-    let mut draw = Draw { random, beat_ms: 0, duration_ms: 0, messages: 0, text: String::new() };
+    let stream = |number| {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        random.set_stream(number);
+        random
+    };
+    let (random, later) = (stream(STREAM), stream(LATER_STREAM));
+    let mut draw = Draw { random, later, beat_ms: 0, duration_ms: 0, messages: 0, text: String::new() };
     draw.scenario(seed);
     draw.text
 }
 
 struct Draw {
     random: ChaCha8Rng,
+    later: ChaCha8Rng,
     /// What much of the scenario keeps time with.
     beat_ms: u64,
     duration_ms: u64,
@@ -108,6 +116,10 @@ const PERIODS: [&str; 15] = [
     "\"1h\"",
     "null",
 ];
+
+/// New memberships, and what somebody was before; nothing where the kiosk is not told. The last one is no such thing.
+const MEMBERSHIPS: [&str; 6] = ["ban", "leave", "join", "invite", "knock", "kicked"];
+const PREVIOUS: [&str; 7] = ["join", "invite", "none", "knock", "leave", "ban", ""];
 
 /// Contents without usable settings, but for the last three.
 const ODD_CONTENTS: [&str; 14] = [
@@ -180,6 +192,11 @@ impl Draw {
             stores.0
         ));
         self.line(format_args!("limit_messages = {messages}\nlimit_period = {period}"));
+        self.with_later(|draw| {
+            let policy = draw.one_of(["ratchet", "ratchet", "ratchet", "follow", "follow", "freeze"]);
+            let plaintext = draw.chance(85);
+            draw.line(format_args!("policy = \"{policy}\"\nplaintext = {plaintext}"));
+        });
     }
 
     fn clock(&mut self) {
@@ -305,6 +322,28 @@ impl Draw {
                 self.one_of([r#""leave""#, r#""join""#, r#""device_removed""#, r#""request_rotation""#]);
             self.event(&at, "happens", what);
         }
+        self.with_later(Draw::later_events);
+    }
+
+    fn later_events(&mut self) {
+        for _ in 0..self.one_of([0, 1, 1, 2]) {
+            let at = self.when(30 * MINUTE_MS);
+            let membership = self.one_of(MEMBERSHIPS);
+            let previous = match self.one_of(PREVIOUS) {
+                "" => String::new(),
+                previous => format!("\nprevious = \"{previous}\""),
+            };
+            let limited = if self.chance(35) { "\nlimited = true" } else { "" };
+            self.event(&at, "membership", &format!("\"{membership}\"{previous}{limited}"));
+        }
+        if self.chance(20) {
+            let at = self.when(2 * HOUR_MS);
+            self.event(&at, "happens", r#""reset_settings""#);
+        }
+        if self.chance(15) {
+            let at = self.when(6 * HOUR_MS);
+            self.event(&at, "happens", r#""forget""#);
+        }
     }
 
     fn event(&mut self, at: &str, field: &str, value: &str) {
@@ -378,6 +417,13 @@ impl Draw {
     }
 
     // ---- chance ----
+
+    /// Draws something from the other stream.
+    fn with_later(&mut self, draw: impl FnOnce(&mut Self)) {
+        std::mem::swap(&mut self.random, &mut self.later);
+        draw(self);
+        std::mem::swap(&mut self.random, &mut self.later);
+    }
 
     /// When something happens: now and then on the beat, now and then at random.
     fn when(&mut self, least_ms: u64) -> String {

@@ -340,11 +340,22 @@ impl RoomPlan {
 impl EventPlan {
     fn check(&self, path: &FieldPath) -> Result<(), Fault> {
         self.at.check(&path.key("at"))?;
-        let said = [self.encryption.is_some(), self.history_visibility.is_some(), self.happens.is_some()];
-        if said.into_iter().filter(|said| *said).count() == 1 {
-            return Ok(());
+        let said = [
+            self.encryption.is_some(),
+            self.history_visibility.is_some(),
+            self.membership.is_some(),
+            self.happens.is_some(),
+        ];
+        if said.into_iter().filter(|said| *said).count() != 1 {
+            let message =
+                "an event has one of `encryption`, `history_visibility`, `membership` and `happens`";
+            return path.clone().fault(message);
         }
-        path.clone().fault("an event has one of `encryption`, `history_visibility` and `happens`")
+        let of_a_member = [("previous", self.previous.is_some()), ("limited", self.limited)];
+        match of_a_member.into_iter().find(|(_, said)| *said && self.membership.is_none()) {
+            Some((field, _)) => path.key(field).fault("it is only for `membership`"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use rand::RngExt;
 use rand_distr::Exp1;
 
 use super::{Delivery, Due, Outage, Repeated, Task, World, number};
-use crate::cause::script::Op;
+use crate::cause::script::{Member, Op};
 use crate::parts::Parts;
 use crate::scenario::{Bits, EventPlan, Incident, Ms, Range, When};
 
@@ -13,11 +13,18 @@ impl Happening<'_> {
     pub(super) fn recorded(self) -> Op {
         match self {
             Happening::Encryption(content) => Op::Encryption(content.to_owned()),
-            Happening::Leave => Op::Leave,
-            Happening::Join => Op::Join,
+            Happening::Leave => Op::Member(Member::known("leave", "join")),
+            Happening::Join => Op::Member(Member::known("join", "none")),
+            Happening::Member { membership, previous, limited } => Op::Member(Member {
+                membership: membership.to_owned(),
+                previous: previous.map(str::to_owned),
+                limited,
+            }),
             Happening::DeviceRemoved => Op::DeviceRemoved,
             Happening::HistoryVisibility(value) => Op::Visibility(value.to_owned()),
             Happening::RequestRotation => Op::RequestRotation,
+            Happening::ResetSettings => Op::ResetSettings,
+            Happening::Forget => Op::Forget,
         }
     }
 }
@@ -31,24 +38,48 @@ pub(super) enum Happening<'s> {
     Leave,
     /// Somebody joins with a new device, and gets the room key from its current index on.
     Join,
+    /// An `m.room.member` event of somebody who has no receiving device.
+    Member { membership: &'s str, previous: Option<&'s str>, limited: bool },
     /// The device that has been there longest is deleted; its user stays.
     DeviceRemoved,
     /// An `m.room.history_visibility` state event with this value.
     HistoryVisibility(&'s str),
     /// The kiosk's owner asks for a new session.
     RequestRotation,
+    /// The kiosk's owner resets the settings.
+    ResetSettings,
+    /// The kiosk leaves the room and forgets it.
+    Forget,
+}
+
+impl Happening<'_> {
+    /// Whether the application wants it, once, and no sync brings it again.
+    pub(super) fn is_the_owners(self) -> bool {
+        matches!(self, Happening::ResetSettings | Happening::Forget)
+    }
 }
 
 impl EventPlan {
     /// What happens the time of that number.
     fn happening(&self, time: u32) -> Happening<'_> {
-        match (&self.encryption, &self.history_visibility, self.happens) {
-            (Some(contents), ..) => Happening::Encryption(contents.nth(time as usize)),
-            (_, Some(values), _) => Happening::HistoryVisibility(values.nth(time as usize)),
-            (.., Some(Incident::Leave)) => Happening::Leave,
-            (.., Some(Incident::Join)) => Happening::Join,
-            (.., Some(Incident::DeviceRemoved)) => Happening::DeviceRemoved,
-            (.., Some(Incident::RequestRotation) | None) => Happening::RequestRotation,
+        let time = time as usize;
+        if let Some(contents) = &self.encryption {
+            return Happening::Encryption(contents.nth(time));
+        }
+        if let Some(values) = &self.history_visibility {
+            return Happening::HistoryVisibility(values.nth(time));
+        }
+        if let Some(memberships) = &self.membership {
+            let previous = self.previous.as_ref().map(|previous| previous.nth(time));
+            return Happening::Member { membership: memberships.nth(time), previous, limited: self.limited };
+        }
+        match self.happens {
+            Some(Incident::Leave) => Happening::Leave,
+            Some(Incident::Join) => Happening::Join,
+            Some(Incident::DeviceRemoved) => Happening::DeviceRemoved,
+            Some(Incident::ResetSettings) => Happening::ResetSettings,
+            Some(Incident::Forget) => Happening::Forget,
+            Some(Incident::RequestRotation) | None => Happening::RequestRotation,
         }
     }
 }
@@ -129,11 +160,28 @@ impl<'s, P: Parts> World<'s, P> {
             Happening::HistoryVisibility(value) => {
                 return self.observer.history_visibility(self.now_ms, id, value);
             }
+            Happening::Member { membership, previous, limited } => {
+                return self.observer.membership(self.now_ms, id, previous, membership, limited);
+            }
+            Happening::ResetSettings => return self.observer.settings_reset(id),
+            Happening::Forget => return self.observer.forgotten(self.now_ms, id),
             Happening::RequestRotation => "the owner asked for it",
         };
         self.observer.must_rotate(self.now_ms, id, why);
         if matches!(happening, Happening::Leave | Happening::DeviceRemoved) {
             self.device_goes(room);
+        }
+    }
+
+    /// The kiosk is told once more of something, after which it may make a new session though it need not (K5).
+    pub(super) fn comes_about_again(&mut self, room: usize, happening: Happening<'s>) {
+        let id = self.rooms[room].id.as_str();
+        match happening {
+            Happening::Encryption(content) => self.observer.encryption_event(id, content.as_bytes()),
+            Happening::ResetSettings => self.observer.settings_reset(id),
+            Happening::Forget => self.observer.forgotten(self.now_ms, id),
+            Happening::Join => {}
+            _ => self.observer.may_rotate(id),
         }
     }
 

@@ -2,15 +2,15 @@
 
 use pawl_core::clock::Sleep;
 use pawl_core::membership::{Membership, PreviousMembership};
-use pawl_core::{EncryptionEventError, ResyncError, ShareRequest};
+use pawl_core::{EncryptionEventError, Noted, ResyncError, ShareRequest};
 use rand::RngExt;
 
 use super::sync::Delivery;
 use super::traffic::Waiting;
-use super::{CUT_WORDS, Happening, Outage, SESSIONS_KEPT, Sharing, Task, World};
+use super::{BACK_AFTER_MS, CUT_WORDS, Due, Happening, Outage, SESSIONS_KEPT, Sharing, Task, World};
 use crate::cause::script::Op;
 use crate::chronicle::What;
-use crate::kiosk::{Attempt, Kiosk, PowerFailed};
+use crate::kiosk::{Attempt, Kiosk, PowerFailed, RoomKeyContent};
 use crate::observer::PlainEvent;
 use crate::parts::Parts;
 use crate::power::{Keeping, KioskDevice, Memory};
@@ -32,6 +32,7 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
         let device = world.kiosk.boot::<K>(world.now_ms, memory)?;
         world.counter_is_read();
         let mut life = Self { world, device };
+        life.world.running = true;
         life.catch_up()?;
         while let Some(task) = life.world.next_task(life.world.scenario.duration_ms) {
             match task {
@@ -40,6 +41,7 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
                 Task::ShareEnds { room, number } => life.share_ends(room, number)?,
                 Task::CutInShare(outage) => return Ok(Some(outage)),
                 Task::ReadCounter => life.read_counter()?,
+                Task::Resync => life.resync_if_due()?,
                 Task::Sleep { for_ms, known } => {
                     if !life.sleep(for_ms, known)? {
                         return Ok(None);
@@ -55,27 +57,46 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
         Ok(None)
     }
 
-    /// What an application does after a start, before it sends anything: a resync if one is due (K4), then the events since
-    /// its sync token (K5).
+    /// What an application does after a start, before it sends anything: it takes the events since its sync token (K5), then
+    /// resyncs if it has to (K4). What could not be stored so comes before anything that is newer.
     fn catch_up(&mut self) -> Result<(), PowerFailed> {
-        if self.device.incomplete().is_some() {
-            self.device.begin_resync();
-            self.world.observer.resync_begun();
-            self.world.records(|record, at| record.resync(at, Op::ResyncBegin));
-            for room in 0..self.world.rooms.len() {
-                for happening in self.world.current_state(room) {
-                    self.tell(Delivery { room, happening, again: true })?;
-                }
-            }
-            match self.device.end_resync() {
-                Err(ResyncError::EventRefused) => {} // too many rooms: those that are not known stay blocked
-                result => self.world.kiosk.unless_power_failed(result)?,
-            }
-            self.world.observer.resync_ended();
-            self.world.records(|record, at| record.resync(at, Op::ResyncEnd));
-        }
         self.take_events()?;
+        if self.device.incomplete().is_some() {
+            self.resync()?;
+        }
+        self.send_everything()
+    }
+
+    fn send_everything(&mut self) -> Result<(), PowerFailed> {
         (0..self.world.rooms.len()).try_for_each(|room| self.send_outbox(room))
+    }
+
+    /// The kiosk is back in the rooms that it has forgotten.
+    fn resync_if_due(&mut self) -> Result<(), PowerFailed> {
+        if self.world.resync_is_due {
+            self.resync()?;
+            self.send_everything()?;
+        }
+        Ok(())
+    }
+
+    fn resync(&mut self) -> Result<(), PowerFailed> {
+        self.device.begin_resync();
+        self.world.observer.resync_begun();
+        self.world.records(|record, at| record.resync(at, Op::ResyncBegin));
+        for room in 0..self.world.rooms.len() {
+            for happening in self.world.current_state(room) {
+                self.tell(Delivery { room, happening, again: true })?;
+            }
+        }
+        match self.device.end_resync() {
+            Err(ResyncError::EventRefused) => {} // too many rooms: those that are not known stay blocked
+            result => self.world.kiosk.unless_power_failed(result)?,
+        }
+        self.world.observer.resync_ended();
+        self.world.records(|record, at| record.resync(at, Op::ResyncEnd));
+        self.world.resync_is_due = false;
+        Ok(())
     }
 
     fn outage(&mut self, outage: Outage) -> Result<Option<Outage>, PowerFailed> {
@@ -110,9 +131,11 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
         world.record_of_all(What::Asleep);
         let (counter, since_boot_ms) = world.kiosk.counter(world.now_ms);
         counter.stands_still(since_boot_ms, for_ms);
+        world.running = false;
         if !world.do_nothing_for(for_ms) {
             return Ok(false);
         }
+        world.running = true;
         world.records(|record, at| record.slept(at, for_ms, known));
         let slept = if known {
             world.observer.slept(for_ms);
@@ -127,7 +150,10 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
             self.world.observer.slept_unknown(self.world.now_ms, for_ms);
         }
         self.take_events()?;
-        (0..self.world.rooms.len()).try_for_each(|room| self.send_outbox(room))?;
+        if self.world.resync_is_due {
+            self.resync()?;
+        }
+        self.send_everything()?;
         Ok(true)
     }
 
@@ -172,11 +198,17 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
                 Attempt::NoSession => self.not_sent(room, "no_session"),
                 Attempt::NotStored => self.not_sent(room, "not_stored"),
                 Attempt::Share(request) => {
-                    self.share_begins(room, request);
-                    break;
+                    let World { now_ms, rooms, observer, .. } = &mut *self.world;
+                    if observer.asked_to_share(*now_ms, rooms[room].seen) {
+                        self.share_begins(room, request);
+                        break;
+                    }
+                    // Nor would the next share end that: the message is given up.
                 }
             }
-            self.world.rooms[room].outbox.pop_front();
+            let here = &mut self.world.rooms[room];
+            here.outbox.pop_front();
+            here.shares_in_a_row = 0;
         }
         Ok(())
     }
@@ -286,7 +318,7 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
             let waited = devices.skip(1).step_by(2).filter(|device| still_there.contains(device));
             self.send_room_keys(room, waited, &request);
             self.world.rooms[room].counts.key_shares += 1;
-            self.key_is_received(room, &request);
+            self.key_is_shared(room, &request);
             self.world.kiosk.shared::<K>(&mut self.device, &request)?;
         } else {
             self.world.record(room, |_| What::ShareFails { took_ms });
@@ -295,14 +327,19 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
         self.send_outbox(room)
     }
 
-    /// Where nobody receives, the observer hears of each session whose key has reached everybody.
-    fn key_is_received(&mut self, room: usize, request: &ShareRequest) {
+    /// The observer hears of each session whose key has reached everybody; where nobody receives, of what it says as well.
+    fn key_is_shared(&mut self, room: usize, request: &ShareRequest) {
         let World { now_ms, kiosk, rooms, observer, .. } = &mut *self.world;
-        if P::CRYPTO == Crypto::None
-            && let Some(session_id) = kiosk.session_id::<K>(&self.device, request)
-        {
-            observer.room_key_received(*now_ms, rooms[room].id.as_str(), &session_id);
+        let id = rooms[room].id.as_str();
+        let Some(RoomKeyContent { session_id, shared_history }) =
+            kiosk.room_key_content::<K>(&self.device, request)
+        else {
+            return;
+        };
+        if P::CRYPTO == Crypto::None {
+            observer.room_key_received(*now_ms, id, &session_id, shared_history);
         }
+        observer.share_succeeded(*now_ms, id, &session_id);
     }
 
     /// The room key goes out to these devices of a room, unless its session was replaced. Where nobody receives, it is only
@@ -326,7 +363,12 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
         here.counts.to_device_messages += 1;
         match receiver.receive_to_device(&event) {
             Ok(room_key) => {
-                observer.room_key_received(*now_ms, &room_key.room_id, &room_key.session_id);
+                observer.room_key_received(
+                    *now_ms,
+                    &room_key.room_id,
+                    &room_key.session_id,
+                    room_key.shared_history,
+                );
                 receiver.forget_older_sessions(SESSIONS_KEPT);
             }
             Err(error) => {
@@ -350,7 +392,9 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
 
     /// Whoever comes or goes does so, and the observer hears of it, the first time that it is delivered.
     fn tell(&mut self, Delivery { room, happening, again }: Delivery<'s>) -> Result<(), PowerFailed> {
-        if !again {
+        if again {
+            self.world.comes_about_again(room, happening);
+        } else {
             self.world.comes_about(room, happening);
         }
         self.world.record_told(room, happening, again);
@@ -359,14 +403,12 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
         let device = &mut self.device;
         let told = match happening {
             Happening::Encryption(content) => {
-                if again {
-                    self.world.observer.encryption_event(id.as_str(), content.as_bytes());
-                }
                 let applied = match device.encryption_event(id, content.as_bytes()) {
                     Ok(_) | Err(EncryptionEventError::TableFull) => Ok(()), // too many rooms: that one is blocked
                     Err(error) => Err(error),
                 };
                 self.world.kiosk.unless_power_failed(applied)?;
+                self.world.observer.call_succeeded();
                 // What was told of a room before its first encryption event had no effect (E3).
                 match self.world.rooms[room].history_visibility {
                     Some(value) => {
@@ -383,11 +425,29 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
                 device.member_event(id, joined, Membership::Leave, false)
             }
             Happening::Join => device.member_event(id, PreviousMembership::None, Membership::Join, false),
+            Happening::Member { membership, previous, limited } => {
+                let previous = match previous {
+                    None => PreviousMembership::Unknown,
+                    Some("none") => PreviousMembership::None,
+                    Some(name) => PreviousMembership::Known(Membership::from_name(name)),
+                };
+                device.member_event(id, previous, Membership::from_name(membership), limited)
+            }
             Happening::DeviceRemoved => device.device_removed(id),
             Happening::HistoryVisibility(value) => device.history_visibility_event(id, value),
             Happening::RequestRotation => device.request_rotation(id),
+            Happening::ResetSettings => device.reset_settings(id).map(|_there| Noted::NoEffect),
+            Happening::Forget => device.forget(id).map(|_there| Noted::NoEffect),
         };
         self.world.kiosk.unless_power_failed(told)?;
+        self.world.observer.call_succeeded();
+        if happening.is_the_owners() {
+            self.world.sync.latest_is_done();
+        }
+        if happening == Happening::Forget {
+            self.world.resync_is_due = true;
+            self.world.schedule(self.world.now_ms + BACK_AFTER_MS, Due::Resync);
+        }
         if happening == Happening::Join {
             self.share_with_newest(room);
         }

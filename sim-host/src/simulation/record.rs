@@ -40,13 +40,19 @@ impl<P: Parts> World<'_, P> {
                 let in_force = observer.room(id.as_str()).and_then(|room| room.settings);
                 What::encryption(content, again, in_force)
             }
-            Happening::HistoryVisibility(value) => {
-                What::HistoryVisibility { value: value.chars().take(VALUE_KEPT).collect(), again }
-            }
+            Happening::HistoryVisibility(value) => What::HistoryVisibility { value: shortened(value), again },
             Happening::Leave => What::Leave { again },
             Happening::Join => What::Join { again },
+            Happening::Member { membership, previous, limited } => What::Member {
+                membership: shortened(membership),
+                previous: previous.map(shortened),
+                limited,
+                again,
+            },
             Happening::DeviceRemoved => What::DeviceRemoved { again },
             Happening::RequestRotation => What::RequestRotation { again },
+            Happening::ResetSettings => What::ResetSettings { again },
+            Happening::Forget => What::Forget,
         });
     }
 
@@ -59,5 +65,7 @@ impl<P: Parts> World<'_, P> {
     }
 }
 
-/// How many characters of a history visibility are kept.
-const VALUE_KEPT: usize = 60;
+/// As much of a history visibility or a membership as is kept.
+fn shortened(value: &str) -> String {
+    value.chars().take(60).collect()
+}

@@ -1,4 +1,4 @@
-//! What the homeserver tells the kiosk, and tells it again (K5).
+//! What the homeserver tells the kiosk, and tells it again (K5), and what the application wants of it.
 
 use std::collections::VecDeque;
 
@@ -31,6 +31,11 @@ impl<'s> Sync<'s> {
         Some(delivery)
     }
 
+    /// What was handed over last is over and done with: it was none of the homeserver's.
+    pub(super) fn latest_is_done(&mut self) {
+        self.since_token.pop_back();
+    }
+
     /// The sync token is stored: nothing of what was delivered comes again.
     pub(super) fn store_token(&mut self) {
         self.since_token.clear();
@@ -39,7 +44,13 @@ impl<'s> Sync<'s> {
     /// The kiosk is off: what the token, stored on the hour, does not cover waits again.
     pub(super) fn go_back_to_token(&mut self, now_ms: u64) {
         self.forget_until_hour(now_ms);
-        for (_, delivery) in self.since_token.drain(..).rev() {
+        let (own, told): (Vec<_>, Vec<_>) = self
+            .since_token
+            .drain(..)
+            .map(|(_, delivery)| delivery)
+            .partition(|told| told.happening.is_the_owners());
+        // What the application could not have done it tries first; the homeserver's events come after that.
+        for delivery in own.into_iter().chain(told).rev() {
             self.waiting.push_front(delivery);
         }
     }

@@ -1,8 +1,8 @@
 //! A trace before the observer, which shares no code with the core: it is told what the lines say, what the clock showed
 //! and which sessions were made and used, and says whether that was right.
 //!
-//! It judges what goes out and what does not. It does not judge what the core says of itself: reasons of a block or a new
-//! session, effects of an event, and whether a session was replaced too early.
+//! It judges what goes out and what does not, and whether a session was replaced without a cause. It does not judge what the
+//! core says of itself: reasons of a block or a new session, and effects of an event.
 
 use serde_json::Value;
 
@@ -57,6 +57,7 @@ impl Judge {
         let mut observer = Observer::new(limits)
             .with_policy(policy)
             .with_places(config.max_rooms)
+            .with_reserve(config.reserve.get())
             .with_counter(config.width == CounterWidth::Bits32, config.hz);
         if !config.complete {
             observer = observer.on_a_first_start();
@@ -123,8 +124,16 @@ impl Judge {
     pub(super) fn room_key(&mut self, at: u64, room: &str, content: &[u8]) {
         let content: Value = serde_json::from_slice(content).unwrap_or_default();
         if let Some(session_id) = content["session_id"].as_str() {
-            self.observer.room_key_received(at, room, session_id);
+            let shared_history = content["shared_history"].as_bool().unwrap_or_default();
+            self.observer.room_key_received(at, room, session_id, shared_history);
+            self.observer.share_succeeded(at, room, session_id);
         }
+    }
+
+    /// A message cannot go out before a room key was shared.
+    pub(super) fn asked_to_share(&mut self, at: u64, room: &str) {
+        let room = self.observer.number_of(room);
+        let _has_a_reason = self.observer.asked_to_share(at, room);
     }
 
     pub(super) fn plaintext(&mut self, at: u64, room: &str) {

@@ -100,7 +100,7 @@ fn a_forgotten_room_gives_its_place_away_and_its_sessions_are_gone() {
     // K3
     let mut observer = observer().with_places(1);
     observer.encryption_event(ROOM, &content(5));
-    observer.room_key_received(1, ROOM, "one");
+    observer.room_key_received(1, ROOM, "one", false);
     observer.megolm_message(1, ROOM, "one", 0);
     observer.forgotten(2, ROOM);
     observer.forgotten(2, ROOM);
@@ -174,7 +174,7 @@ fn a_session_counts_from_when_it_was_made_and_is_not_used_before_it_is_shared() 
     observer.message_without_cryptography(2, room, b"one", 0);
     assert_eq!(observer.found(), [ViolationKind::Undecryptable]);
     observer.must_rotate(3, ROOM, "departure");
-    observer.room_key_received(4, ROOM, "one");
+    observer.room_key_received(4, ROOM, "one", false);
     observer.message_without_cryptography(5, room, b"one", 1);
     assert_eq!(observer.found()[1..], [ViolationKind::SessionSurvivedRotationEvent]);
 }
@@ -200,4 +200,165 @@ fn a_violation_says_at_which_step_it_was_seen() {
     observer.step(7);
     observer.plaintext();
     assert_eq!(observer.violations()[0].step, 7);
+}
+
+/// An observer of a room with this limit, whose first session carried so many messages.
+fn observer_of_session(limit: u32, messages: u32) -> Observer {
+    let mut observer = observer();
+    observer.encryption_event(ROOM, &content(limit));
+    observer.session_made(1, ROOM, "one");
+    observer.share_succeeded(1, ROOM, "one");
+    for index in 0..messages {
+        observer.megolm_message(2, ROOM, "one", index);
+    }
+    observer
+}
+
+#[test]
+fn a_session_is_not_replaced_before_something_calls_for_it() {
+    // T4, T5, T6
+    let mut early = observer_of_session(100, 50);
+    early.session_made(3, ROOM, "two");
+    assert_eq!(early.found(), [ViolationKind::ReplacedWithoutCause]);
+    assert!(early.violations()[0].detail.contains("50 of 100 messages"), "{:?}", early.violations());
+
+    let mut at_limit = observer_of_session(50, 50);
+    at_limit.session_made(3, ROOM, "two");
+    assert_eq!(at_limit.found(), []);
+
+    let week_ms = 604_800_000;
+    for (born_ms, found) in [(week_ms - 1_000, 1), (week_ms + 1, 0)] {
+        let mut aged = observer_of_session(100, 50);
+        aged.session_made(born_ms, ROOM, "two");
+        assert_eq!(aged.found().len(), found, "{born_ms}");
+    }
+}
+
+#[test]
+fn what_may_have_called_for_a_new_session_is_no_violation() {
+    let causes: [fn(&mut Observer); 8] = [
+        |observer| observer.must_rotate(3, ROOM, "departure"),
+        |observer| observer.membership(3, ROOM, None, "ban", false),
+        |observer| observer.history_visibility(3, ROOM, "shared"),
+        |observer| observer.time_lost(3, "a restart"),
+        |observer| observer.slept_unknown(3, 1),
+        // K5
+        |observer| observer.may_rotate(ROOM),
+        |observer| observer.power_failed_in_call(),
+        |observer| {
+            // What a reading told was lost with the memory (B1), or was not.
+            observer.counter_read(2, 1_000);
+            observer.counter_read(3, 10);
+            observer.reading_lost();
+        },
+    ];
+    for (number, cause) in causes.into_iter().enumerate() {
+        let mut observer = observer_of_session(100, 50);
+        cause(&mut observer);
+        observer.session_made(4, ROOM, "two");
+        assert_eq!(observer.found(), [], "{number}");
+    }
+    // Each only for the session that was there.
+    let mut observer = observer_of_session(100, 50);
+    observer.must_rotate(3, ROOM, "departure");
+    observer.session_made(4, ROOM, "two");
+    observer.session_made(5, ROOM, "three");
+    assert_eq!(observer.found(), [ViolationKind::ReplacedWithoutCause]);
+}
+
+#[test]
+fn after_a_restart_a_session_may_count_as_many_messages_more_as_are_stored_ahead() {
+    // B2
+    for (messages, found) in [(84, 0), (83, 1)] {
+        let mut observer = observer_of_session(100, messages);
+        observer.restarted();
+        observer.session_made(3, ROOM, "two");
+        assert_eq!(observer.found().len(), found, "{messages}");
+    }
+    // B4
+    let mut observer = observer();
+    observer.encryption_event(ROOM, &content(100));
+    observer.session_made(1, ROOM, "one");
+    observer.restarted();
+    observer.session_made(3, ROOM, "two");
+    assert_eq!(observer.found(), []);
+}
+
+#[test]
+fn a_counter_that_jumps_ahead_makes_sessions_old() {
+    let mut observer = observer().with_counter(false, 1_000);
+    observer.encryption_event(ROOM, br#"{"algorithm":"m.megolm.v1.aes-sha2","rotation_period_ms":3600000}"#);
+    observer.counter_read(0, 0);
+    observer.session_made(0, ROOM, "one");
+    observer.share_succeeded(0, ROOM, "one");
+    observer.counter_read(10, 3_600_000);
+    observer.session_made(10, ROOM, "two");
+    assert_eq!(observer.found(), []);
+    observer.share_succeeded(10, ROOM, "two");
+    observer.counter_read(20, 3_600_010);
+    observer.session_made(20, ROOM, "three");
+    assert_eq!(observer.found(), [ViolationKind::ReplacedWithoutCause]);
+}
+
+#[test]
+fn a_room_key_says_what_the_visibility_was_when_its_session_was_made() {
+    // T10, E3
+    for (visibility, shares) in [("shared", true), ("world_readable", true), ("joined", false), ("", false)] {
+        let mut observer = observer();
+        observer.encryption_event(ROOM, &content(5));
+        observer.history_visibility(0, ROOM, visibility);
+        observer.session_made(1, ROOM, "one");
+        observer.history_visibility(2, ROOM, if shares { "joined" } else { "shared" });
+        observer.room_key_received(3, ROOM, "one", shares);
+        assert_eq!(observer.found(), [], "{visibility}");
+        observer.room_key_received(4, ROOM, "one", !shares);
+        assert_eq!(observer.found(), [ViolationKind::WrongSharedHistory], "{visibility}");
+    }
+}
+
+#[test]
+fn a_message_does_not_wait_for_a_share_that_has_succeeded() {
+    // T8
+    let mut observer = observer();
+    observer.encryption_event(ROOM, &content(5));
+    let room = observer.number_of(ROOM);
+    observer.session_made(1, ROOM, "one");
+    assert!(observer.asked_to_share(1, room));
+    assert!(observer.asked_to_share(2, room), "the first share may have failed");
+    observer.share_succeeded(3, ROOM, "one");
+    observer.run_ends(4, room, 0);
+    assert_eq!(observer.found(), []);
+    assert!(!observer.asked_to_share(5, room));
+    observer.run_ends(6, room, 2);
+    assert_eq!(observer.found(), [ViolationKind::WaitsWithoutCause; 2]);
+}
+
+#[test]
+fn where_the_power_failed_while_the_device_was_told_either_settings_may_be_in_force() {
+    // B1, S5
+    let mut observer = observer().with_policy(ChangePolicy::Freeze);
+    observer.encryption_event(ROOM, &content(8));
+    observer.call_succeeded();
+    observer.settings_reset(ROOM);
+    observer.power_failed_in_call();
+    observer.restarted();
+    observer.encryption_event(ROOM, &content(3)); // the first since the reset, if there was one
+    observer.call_succeeded();
+    observer.session_made(1, ROOM, "one");
+    for index in 0..8 {
+        observer.megolm_message(2, ROOM, "one", index);
+    }
+    assert_eq!(observer.found(), []);
+    observer.megolm_message(2, ROOM, "one", 8);
+    assert_eq!(observer.found(), [ViolationKind::SessionOverMessageLimit]);
+    // Told again, it is certain again.
+    observer.settings_reset(ROOM);
+    observer.encryption_event(ROOM, &content(3));
+    observer.megolm_message(3, ROOM, "one", 9);
+    observer.call_succeeded();
+    observer.session_made(4, ROOM, "two");
+    for index in 0..4 {
+        observer.megolm_message(5, ROOM, "two", index);
+    }
+    assert_eq!(observer.found().len(), 3);
 }
