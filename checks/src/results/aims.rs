@@ -195,17 +195,19 @@ fn linear(measured: &Measured) -> Result<Aim, String> {
 
 /// A session is stored once in so many messages, and for each session a room's record and, at its first share, the session.
 fn stored(&Stored { reserve, messages, sessions, records }: &Stored) -> Aim {
-    let (messages, sessions, records) = (messages as f64, sessions as f64, records as f64);
-    let at_most = 1.0 / reserve as f64 + 2.0 * sessions / messages;
+    let a_message = |number: u64| number as f64 / messages as f64;
+    let at_most = 1.0 / reserve as f64 + a_message(2 * sessions);
     Aim {
         what: format!(
-            "records stored a message, R = {reserve}, default settings: {records} in {messages} messages to one room in four weeks, \
-             {sessions} sessions"
+            "records stored a message, R = {reserve}, default settings: {} in {} messages to one room in four weeks, {} sessions",
+            grouped(records),
+            grouped(messages),
+            grouped(sessions)
         ),
         aimed_at: format!("≤ 1/{reserve} + 2 a session = {at_most:.4}"),
-        reached: format!("{:.4}", records / messages),
+        reached: format!("{:.4}", a_message(records)),
         counted: String::new(),
-        verdict: Verdict::at_most(records / messages, at_most),
+        verdict: Verdict::at_most(a_message(records), at_most),
     }
 }
 
