@@ -29,6 +29,12 @@ pub(super) fn section(report: &Report, command: &str) -> Markup {
                 }
                 (left_out(life))
                 (legend())
+                @if !off(life).is_empty() || life.entries.left_out() > 0 {
+                    ul.legend aria-label="Bands" {
+                        @if !off(life).is_empty() { li.band { "grey band: the kiosk was off, or asleep" } }
+                        @if life.entries.left_out() > 0 { li.band.pale { "paler band: what happened then is left out" } }
+                    }
+                }
                 figure.chart {
                     figcaption id="life-caption" { "Sessions and events of this room, over the whole run." }
                     div.drawing id="life-sessions" data-caption="life-caption" {}

@@ -11,19 +11,25 @@ use crate::units::{grouped, rough_duration};
 
 pub(super) fn section(report: &Report) -> Markup {
     let used = &report.limit_use;
+    let excused = used.age.over > 0 && report.is_clean();
+    let beyond = if excused {
+        ", as far as it can know: what stands to the right of the line is older by time that its clock hid."
+    } else {
+        ": nothing may stand to the right of the line."
+    };
     html! {
         section aria-labelledby="limits-heading" {
             h2 id="limits-heading" { "Sessions against their limits" }
             p {
                 "Rooms have limits of their own, so each session is measured by those that were in force at its last message: "
                 "100 % is the limit, the dashed line. A session may carry exactly as many messages as its limit, and must be "
-                "younger than its period: nothing may stand to the right of the line. What ends far to the left ended for another "
-                "reason than that limit, or had not ended yet."
+                "younger than its period" (beyond) " What ends far to the left ended for another reason than that limit, or had "
+                "not ended yet."
             }
             @if sum(&used.messages) == 0 {
                 p.empty { "No session carried a message." }
             } @else {
-                @if used.age.over > 0 && report.is_clean() {
+                @if excused {
                     p {
                         "The sessions beyond their period are no violation: the counter hid "
                         (rough_duration(report.unseen_ms)) " of true time, by which the device could not know them to be older."
