@@ -11,7 +11,7 @@ mod json;
 mod members;
 mod page;
 pub mod peers;
-mod printable;
+pub(crate) mod printable;
 mod text;
 mod trouble;
 

@@ -19,6 +19,7 @@ pub mod lossy_directory;
 pub mod nor_flash;
 pub mod observer;
 pub mod olm;
+pub mod output;
 pub mod page;
 pub mod parts;
 pub mod power;

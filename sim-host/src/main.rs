@@ -2,16 +2,18 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use indicatif::{ProgressBar, ProgressStyle};
+use pawl_sim_host::output::{OutputFile, print};
 use pawl_sim_host::page::Page;
+use pawl_sim_host::parts::SoundParts;
 use pawl_sim_host::report::Report;
 use pawl_sim_host::scenario::{self, Crypto, Scenario};
 use pawl_sim_host::simulation::{self, Plan};
@@ -110,7 +112,9 @@ struct RunArguments {
     /// Writes the report as a page to look at: one HTML file that needs no network.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// The room whose life the page shows, by its ID. Unless told: the first whose settings change, or in which most happens.
+    /// The room whose life the page shows, by its ID. Unless told: that of the first violation, for which the run is done
+    /// once more where it is another; without one, the first whose settings change, else the first that has several
+    /// encryption events, else the first where people come and go, else the first that is encrypted, else the first.
     #[arg(long, value_name = "ID", requires = "html")]
     html_room: Option<String>,
     /// The seed of everything random but the keys: one seed, one report (`wall_ms` apart).
@@ -125,8 +129,23 @@ struct RunArguments {
     quiet: bool,
 }
 
+/// Whether options stand before a command.
+fn is_before_command(error: &clap::Error) -> bool {
+    error.get(ContextKind::InvalidSubcommand).is_some()
+}
+
 fn main() -> ExitCode {
-    let command_line = CommandLine::parse();
+    let command_line = match CommandLine::try_parse() {
+        Ok(command_line) => command_line,
+        // clap would take the scenario for a command that goes without the option.
+        Err(error) if error.kind() == ErrorKind::ArgumentConflict && is_before_command(&error) => {
+            eprintln!(
+                "pawl-sim: a command comes before its options, as in `pawl-sim run small-table --seed 3`"
+            );
+            return ExitCode::from(2);
+        }
+        Err(error) => error.exit(),
+    };
     let result = match command_line.command {
         None => run(&command_line.run),
         Some(Command::Run(arguments)) => run(&arguments),
@@ -137,7 +156,7 @@ fn main() -> ExitCode {
         Some(Command::Explain(arguments)) => explain::command::run(&arguments),
         Some(Command::Trace(arguments)) => trace::command::run(&arguments),
         Some(Command::Powercut(arguments)) => powercut::command::run(&arguments),
-        Some(Command::Completions(Completions { shell })) => Ok(print_completions(shell)),
+        Some(Command::Completions(Completions { shell })) => print_completions(shell),
     };
     result.unwrap_or_else(|message| {
         eprintln!("pawl-sim: {message}");
@@ -145,7 +164,7 @@ fn main() -> ExitCode {
     })
 }
 
-fn print_completions(shell: Shell) -> ExitCode {
+fn print_completions(shell: Shell) -> Result<ExitCode, String> {
     let mut command = CommandLine::command();
     let mut text = Vec::new();
     if shell == Shell::Bash {
@@ -156,35 +175,32 @@ fn print_completions(shell: Shell) -> ExitCode {
     } else {
         clap_complete::generate(shell, &mut command, "pawl-sim", &mut text);
     }
-    // Somebody who reads only the first lines has seen enough.
-    let _closed = io::stdout().write_all(&text);
-    ExitCode::SUCCESS
+    print(String::from_utf8_lossy(&text))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn run(arguments: &RunArguments) -> Result<ExitCode, String> {
     let scenario = scenario::command::find(&arguments.scenario, arguments.seed)?;
-    // Opened first, so that nobody waits for a run whose report cannot be written.
-    let json = arguments.json.as_deref().map(created).transpose()?;
-    let html = arguments.html.as_deref().map(created).transpose()?;
+    let json = arguments.json.as_deref().map(OutputFile::writable).transpose()?;
+    let html = arguments.html.as_deref().map(OutputFile::writable).transpose()?;
     let life_of = life_of(&scenario, arguments)?;
     let report = run_with_progress(&scenario, arguments, life_of.as_deref());
-    if let Some((path, file)) = json {
-        write_json(&report, file).map_err(|error| cannot_write(path, &error))?;
+    if let Some(file) = json {
+        let text = serde_json::to_string(&report).map_err(|error| error.to_string())?;
+        file.write(format!("{text}\n").as_bytes())?;
     }
-    if let Some((path, mut file)) = html {
+    if let Some(file) = html {
         let page = Page { scenario: &scenario, report: &report, command: &command(arguments) };
-        file.write_all(page.to_html().as_bytes()).map_err(|error| cannot_write(path, &error))?;
+        file.write(page.to_html().as_bytes())?;
     }
     if !arguments.quiet {
-        // Somebody who reads only the first lines has seen enough.
-        let _closed = writeln!(
-            io::stdout(),
-            "{report}\nTook {:.1} s: {} messages a second.",
+        print(format_args!(
+            "{report}\nTook {:.1} s: {} messages a second.\n",
             seconds(report.wall_ms),
             report.messages_a_second()
-        );
+        ))?;
     } else if !report.is_clean() {
-        eprintln!("pawl-sim: {} violations; --json FILE lists them", report.violation_count);
+        eprintln!("pawl-sim: {}; --json FILE lists them", report.violations_in_words());
     }
     Ok(ExitCode::from(report.exit_status()))
 }
@@ -214,8 +230,20 @@ fn command(arguments: &RunArguments) -> String {
     command + " --html FILE"
 }
 
-fn created(path: &Path) -> Result<(&Path, File), String> {
-    Ok((path, File::create(path).map_err(|error| cannot_write(path, &error))?))
+impl RunArguments {
+    /// The room of the first violation, where a page is wanted, and nobody said which room's life it is to have.
+    fn room_to_show_instead(&self, report: &Report) -> Option<String> {
+        let first = report.violations.iter().min_by_key(|violation| violation.step)?;
+        let shown = report.life.as_ref()?.room.as_str();
+        (self.html_room.is_none() && first.room != shown).then(|| first.room.clone())
+    }
+}
+
+fn run_at(plan: &Plan<'_>, crypto: Crypto, progress: impl FnMut(u64)) -> Report {
+    match crypto {
+        Crypto::Vodozemac => simulation::run(plan, SoundParts, progress),
+        Crypto::None => simulation::run_without_cryptography(plan, progress),
+    }
 }
 
 fn run_with_progress(scenario: &Scenario, arguments: &RunArguments, life_of: Option<&str>) -> Report {
@@ -238,6 +266,11 @@ fn run_with_progress(scenario: &Scenario, arguments: &RunArguments, life_of: Opt
         Crypto::Vodozemac => simulation::run_and_measure_wear(&plan, progress),
         Crypto::None => simulation::run_without_cryptography(&plan, progress),
     };
+    if let Some(room) = arguments.room_to_show_instead(&report) {
+        bar.set_message(format!("{}, for the room of its first violation", scenario.name));
+        let again = Plan { life_of: Some(room.as_str()), ..plan };
+        report.life = run_at(&again, crypto, |at_ms| bar.set_position(at_ms)).life;
+    }
     let mut progress = |lines| bar.set_message(format!("a trace of {lines} lines shows a violation"));
     report.traces = cause::first_of_each_kind(&report.violations)
         .into_iter()
@@ -245,17 +278,6 @@ fn run_with_progress(scenario: &Scenario, arguments: &RunArguments, life_of: Opt
         .collect();
     bar.finish_and_clear();
     report
-}
-
-fn write_json(report: &Report, file: File) -> io::Result<()> {
-    let mut file = BufWriter::new(file);
-    serde_json::to_writer(&mut file, report)?;
-    file.write_all(b"\n")?;
-    file.flush()
-}
-
-fn cannot_write(path: &Path, error: &io::Error) -> String {
-    format!("cannot write {}: {error}", path.display())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people, to a tenth of a second")]

@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use crate::cause::{ShrunkTrace, first_of_each_kind};
 use crate::chronicle::{RoomLife, RotationsOverTime};
+use crate::explain::printable;
 use crate::observer::{LimitUse, Settings, VIOLATIONS_KEPT, Violation, ViolationKind};
 use crate::scenario::Crypto;
-use crate::units::{grouped, messages, rough_duration};
+use crate::units::{grouped, messages, rough_duration, violations};
 
 /// A run's figures. Those about messages, sessions and violations are what the observer saw, not what the kiosk says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -198,9 +199,16 @@ impl Report {
         (self.messages + self.blocked_messages) * 1_000 / self.wall_ms.max(1)
     }
 
+    /// How many violations there were.
+    #[must_use]
+    pub fn violations_in_words(&self) -> String {
+        violations(self.violation_count)
+    }
+
     fn write_violations(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} violations, with seed {}:", grouped(self.violation_count), self.seed)?;
+        write!(f, "{}, with seed {}:", self.violations_in_words(), self.seed)?;
         for Violation { kind, step, at_ms, room, detail } in self.violations.iter().take(VIOLATIONS_SHOWN) {
+            let room = printable::room(room);
             write!(f, "\n  {}, step {step}, at {at_ms} ms in {room}: {detail}", kind.name())?;
         }
         if self.violation_count > VIOLATIONS_SHOWN as u64 {
@@ -355,7 +363,7 @@ impl RoomReport {
     fn name(&self) -> String {
         let count =
             if self.rooms == 1 { String::new() } else { format!(" × {}", grouped(self.rooms as u64)) };
-        format!("{}{count}\n{}", self.room, self.about)
+        format!("{}{count}\n{}", printable::room(&self.room), self.about)
     }
 
     fn in_force(&self) -> String {

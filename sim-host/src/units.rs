@@ -13,6 +13,16 @@ pub(crate) fn messages(number: u64) -> String {
     format!("{} {}", grouped(number), if number == 1 { "message" } else { "messages" })
 }
 
+/// A number of violations.
+pub(crate) fn violations(number: u64) -> String {
+    format!("{} {}", grouped(number), if number == 1 { "violation" } else { "violations" })
+}
+
+/// A number of panics.
+pub(crate) fn panics(number: u64) -> String {
+    format!("{} {}", grouped(number), if number == 1 { "panic" } else { "panics" })
+}
+
 /// A length of time in its two greatest units: `6 d 23 h`.
 pub(crate) fn rough_duration(ms: u64) -> String {
     const UNITS: [(u64, &str); 5] =

@@ -305,6 +305,18 @@ fn reports_that_do_not_fit_together_are_not_merged() {
     assert!(said.contains("changed.json is no report") && said.contains("2 runs of small-table"), "{said}");
     let said = change("\"seeds\":[[5,5]]", "\"seeds\":[[5,4]]");
     assert!(said.contains("changed.json is no report"), "{said}");
+    let rooms = "\"rooms\":{\"sum\":8,\"least\":{\"value\":8,\"seed\":5},\"greatest\":{\"value\":8,\"seed\":5},\"histogram\":";
+    let histogram = |histogram: &str| format!("{rooms}{{{histogram}}}");
+    for (from, to, says) in [
+        ("\"seeds\":[[5,5]]".to_owned(), "\"seeds\":[[5,5],[5,5]]".to_owned(), "stand there twice"),
+        (rooms.to_owned(), rooms.replace("rooms", "roms"), "small-table: there is no"),
+        (histogram("\"8\":1"), histogram("\"8\":2"), "rooms: its histogram has 2 runs, of 1"),
+        (histogram("\"8\":1"), histogram("\"7\":1"), "rooms: 7 is not the least number"),
+        (histogram("\"8\":1"), histogram(""), "rooms: its histogram has 0 runs, of 1"),
+    ] {
+        let said = change(&from, &to);
+        assert!(said.contains("changed.json is no report") && said.contains(says), "{said}");
+    }
     let said = folder.complaint(&["merge", "one.json", "no-such-file.json"]);
     assert!(said.contains("cannot read no-such-file.json"), "{said}");
 }

@@ -1,16 +1,17 @@
 //! The command line of `pawl-sim compare`.
 
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Comparison, Effort, Grid, compare};
+use crate::output::{OutputFile, print};
 use crate::scenario::{self, Crypto, Ms, Scenario};
+use crate::units::violations;
 
 /// The scenario that is compared where none is named.
 pub const DEFAULT_SCENARIO: &str = "three-rooms";
@@ -76,22 +77,20 @@ fn period(text: &str) -> Result<Ms, String> {
 /// A message for people: there is no such scenario, or something cannot be written.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let scenario = scenario::command::find(&arguments.scenario, arguments.seed)?;
-    // Opened first, so that nobody waits for what cannot be written.
-    let json = arguments.json.as_deref().map(create).transpose()?;
-    let svg = arguments.svg.as_deref().map(create).transpose()?;
+    let json = arguments.json.as_deref().map(OutputFile::writable).transpose()?;
+    let svg = arguments.svg.as_deref().map(OutputFile::writable).transpose()?;
     let comparison = compare_with_progress(&scenario, arguments);
-    if let Some((path, file)) = json {
-        let text = serde_json::to_string(&comparison).map_err(|error| cannot_write(path, &error.into()))?;
-        write(path, file, &format!("{text}\n"))?;
+    if let Some(file) = json {
+        let text = serde_json::to_string(&comparison).map_err(|error| error.to_string())?;
+        file.write(format!("{text}\n").as_bytes())?;
     }
-    if let Some((path, file)) = svg {
-        write(path, file, &comparison.picture())?;
+    if let Some(file) = svg {
+        file.write(comparison.picture().as_bytes())?;
     }
     if !arguments.quiet {
-        // Somebody who reads only the first lines has seen enough.
-        let _closed = write!(anstream::stdout(), "{}", comparison.text(columns()));
+        print(comparison.text(columns()))?;
     } else if !comparison.is_clean() {
-        eprintln!("pawl-sim: {} violations; --json FILE lists them", comparison.violation_count);
+        eprintln!("pawl-sim: {}; --json FILE lists them", violations(comparison.violation_count));
     }
     Ok(ExitCode::from(u8::from(!comparison.is_clean())))
 }
@@ -128,16 +127,4 @@ const WIDTH_ELSEWHERE: usize = 100;
 fn columns() -> usize {
     let on_terminal = io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
     on_terminal.map_or(WIDTH_ELSEWHERE, |(width, _)| usize::from(width.0))
-}
-
-fn create(path: &Path) -> Result<(&Path, File), String> {
-    File::create(path).map(|file| (path, file)).map_err(|error| cannot_write(path, &error))
-}
-
-fn write(path: &Path, mut file: File, text: &str) -> Result<(), String> {
-    file.write_all(text.as_bytes()).map_err(|error| cannot_write(path, &error))
-}
-
-fn cannot_write(path: &Path, error: &io::Error) -> String {
-    format!("cannot write {}: {error}", path.display())
 }

@@ -7,7 +7,7 @@ use comfy_table::{Cell, CellAlignment, Color, Table, presets};
 use unicode_width::UnicodeWidthStr;
 
 use super::{Choice, Comparison, Outcome};
-use crate::units::{grouped, rough_duration};
+use crate::units::{grouped, rough_duration, violations};
 
 const HEADING: Style = Style::new().bold();
 
@@ -239,7 +239,7 @@ impl Comparison {
         if self.is_clean() {
             return "No violation.\n".to_owned();
         }
-        let mut text = format!("{} violations:\n", grouped(self.violation_count));
+        let mut text = format!("{}:\n", violations(self.violation_count));
         for violation in self.violations.iter().take(SHOWN) {
             let _ = writeln!(text, "  at {} ms in {}: {}", violation.at_ms, violation.room, violation.detail);
         }

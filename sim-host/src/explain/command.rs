@@ -1,7 +1,7 @@
 //! The command line of `pawl-sim explain`.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,6 +10,7 @@ use pawl_core::json::MAX_LENGTH;
 use pawl_core::settings::Limits;
 
 use super::explain;
+use crate::output::print;
 
 /// What `pawl-sim explain` is told.
 #[derive(Args, Debug)]
@@ -55,18 +56,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         None => read_standard_input()?,
     };
     let finding = explain(&content, &limits);
-    let printed = if arguments.json {
-        writeln!(io::stdout(), "{}", finding.to_json())
+    if arguments.json {
+        print(format_args!("{}\n", finding.to_json()))?;
     } else {
-        write!(anstream::stdout(), "{}", finding.to_text(width()))
-    };
-    match printed {
-        // Somebody who reads only the first lines has seen enough; the exit status says the rest.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(format!("cannot write to standard output: {error}"))
-        }
-        _ => Ok(ExitCode::from(finding.outcome.exit_status())),
+        print(finding.to_text(width()))?;
     }
+    Ok(ExitCode::from(finding.outcome.exit_status()))
 }
 
 fn limits(messages: &[u32], period_ms: &[u64]) -> Result<Limits, String> {

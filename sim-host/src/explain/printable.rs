@@ -36,7 +36,7 @@ pub(super) fn cells(bytes: &[u8], mut at: usize) -> Vec<Cell> {
 }
 
 /// `bytes` on one line, cut to at most `most` columns.
-pub(super) fn shown(bytes: &[u8], most: usize) -> String {
+pub(crate) fn shown(bytes: &[u8], most: usize) -> String {
     let cells = cells(bytes, 0);
     let mut width: usize = cells.iter().map(|cell| cell.width).sum();
     if width <= most {
@@ -53,6 +53,11 @@ pub(super) fn shown(bytes: &[u8], most: usize) -> String {
         .collect();
     text.push('…');
     text
+}
+
+/// A room's ID on one line, however long.
+pub(crate) fn room(id: &str) -> String {
+    shown(id.as_bytes(), usize::MAX)
 }
 
 /// What to print for a character, and how many columns that takes.

@@ -1,11 +1,11 @@
 //! `pawl-sim scenarios`: what scenarios there are.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Args;
 
 use super::{Scenario, Source, drawn};
+use crate::output::print;
 use crate::units::rough_duration;
 
 /// The arguments of `pawl-sim scenarios`.
@@ -46,8 +46,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         None if arguments.names => names().map(|name| format!("{name}\n")).collect(),
         None => list(),
     };
-    // Somebody who reads only the first lines has seen enough.
-    let _closed = io::stdout().write_all(text.as_bytes());
+    print(text)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,6 +1,6 @@
 //! The command line of `pawl-sim sweep`.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,7 +13,9 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Afresh, AllRun, ReportFile, SeedRange, Seeds, Shard, Subject, SweepReport, Work};
+use crate::output::print;
 use crate::scenario::{Crypto, Source};
+use crate::units::{panics, violations};
 
 /// What `pawl-sim sweep` is told.
 #[derive(Args, Debug)]
@@ -112,7 +114,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     }
     let sweep = Sweep { subject: &subject, ours, file, arguments };
     let end = sweep.run(&mut report)?;
-    Ok(sweep.say(&report, end))
+    sweep.say(&report, end)
 }
 
 /// The part of the seeds that is run here; all of them where it is `None`.
@@ -205,27 +207,29 @@ impl Sweep<'_> {
         )
     }
 
-    fn say(&self, report: &SweepReport, end: End) -> ExitCode {
+    fn say(&self, report: &SweepReport, end: End) -> Result<ExitCode, String> {
         if end == End::Interrupted {
             let (run, left) = (report.seeds.count(), self.to_run(report).count());
             let goes_on = if self.file.is_some() { "; the same command goes on from there" } else { "" };
             eprintln!("pawl-sim: interrupted after {run} seeds, with {left} left{goes_on}");
-            return ExitCode::from(130);
+            return Ok(ExitCode::from(130));
         }
         say(report, self.arguments.quiet)
     }
 }
 
 /// Prints what a report says, and tells the exit status.
-pub(super) fn say(report: &SweepReport, quiet: bool) -> ExitCode {
+///
+/// # Errors
+/// It cannot be printed.
+pub(super) fn say(report: &SweepReport, quiet: bool) -> Result<ExitCode, String> {
     if !quiet {
-        // Somebody who reads only the first lines has seen enough.
-        let _closed = writeln!(io::stdout(), "{report}");
+        print(format_args!("{report}\n"))?;
     } else if !report.is_clean() {
-        let (violations, panics) = (report.violation_count(), report.panic_count());
-        eprintln!("pawl-sim: {violations} violations, {panics} panics; --json FILE has the seeds");
+        let (violations, panics) = (violations(report.violation_count()), panics(report.panic_count()));
+        eprintln!("pawl-sim: {violations}, {panics}; --json FILE has the seeds");
     }
-    ExitCode::from(u8::from(!report.is_clean()))
+    Ok(ExitCode::from(u8::from(!report.is_clean())))
 }
 
 /// Whether somebody wants it to stop, by Ctrl-C or as a scheduler does.

@@ -1,12 +1,11 @@
 //! The file that a report is kept in.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
-
-use atomic_write_file::AtomicWriteFile;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
 
 use super::{SeedRange, Subject, SweepReport};
+use crate::output::OutputFile;
 
 /// Whether what a file holds is thrown away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,14 +18,13 @@ pub enum Afresh {
 
 /// A file with a report. Whoever reads it, and whenever the power fails, finds a whole one.
 #[derive(Clone, Debug)]
-pub struct ReportFile(PathBuf);
+pub struct ReportFile(OutputFile);
 
 impl ReportFile {
     /// At that path.
     #[must_use]
     pub fn new(path: &Path) -> Self {
-        // What is written takes the place of the file and not of a link to it.
-        ReportFile(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+        ReportFile(OutputFile::new(path))
     }
 
     /// The report that it holds.
@@ -34,7 +32,8 @@ impl ReportFile {
     /// # Errors
     /// A message for people: it cannot be read, or it is none.
     pub fn load(&self) -> Result<SweepReport, String> {
-        self.load_if_any()?.ok_or_else(|| format!("cannot read {}: there is no such file", self.0.display()))
+        self.load_if_any()?
+            .ok_or_else(|| format!("cannot read {}: there is no such file", self.0.path().display()))
     }
 
     /// The report that a sweep of these seeds goes on from.
@@ -44,7 +43,7 @@ impl ReportFile {
     pub fn begin(&self, subject: &Subject, asked: SeedRange, afresh: Afresh) -> Result<SweepReport, String> {
         let mut report = SweepReport::new(subject.plan().clone(), asked);
         if afresh == Afresh::No {
-            let path = self.0.display();
+            let path = self.0.path().display();
             let way_out = "name another file, or begin afresh with --afresh";
             let before = self.load_if_any().map_err(|error| format!("{error}; {way_out}"))?;
             if let Some(before) = before {
@@ -56,8 +55,8 @@ impl ReportFile {
     }
 
     fn load_if_any(&self) -> Result<Option<SweepReport>, String> {
-        let path = self.0.display();
-        let text = match fs::read(&self.0) {
+        let path = self.0.path().display();
+        let text = match fs::read(self.0.path()) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             read => read.map_err(|error| format!("cannot read {path}: {error}"))?,
         };
@@ -72,19 +71,9 @@ impl ReportFile {
     /// # Errors
     /// A message for people: it cannot be written.
     pub fn save(&self, report: &SweepReport) -> Result<(), String> {
-        self.write(report).map_err(|error| format!("cannot write {}: {error}", self.0.display()))
-    }
-
-    fn write(&self, report: &SweepReport) -> io::Result<()> {
-        let mut text = serde_json::to_vec(report)?;
+        let mut text =
+            serde_json::to_vec(report).map_err(|error| format!("the report is not written: {error}"))?;
         text.push(b'\n');
-        let takes_place = fs::metadata(&self.0).map_or(true, |metadata| metadata.is_file());
-        if !takes_place {
-            // A pipe, or /dev/stdout.
-            return File::create(&self.0)?.write_all(&text);
-        }
-        let mut file = AtomicWriteFile::open(&self.0)?;
-        file.write_all(&text)?;
-        file.commit()
+        self.0.write(&text)
     }
 }

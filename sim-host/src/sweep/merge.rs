@@ -50,16 +50,16 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         let report = ReportFile::new(path).load()?;
         match &mut merged {
             None => merged = Some(report),
-            Some(merged) => merged.add(report).map_err(|error| {
-                format!("{} does not fit to what comes before it: {error}", path.display())
-            })?,
+            Some(merged) => merged
+                .add(report)
+                .map_err(|error| format!("{} does not fit what comes before it: {error}", path.display()))?,
         }
     }
     let merged = merged.ok_or("no file is named")?;
     if let Some(path) = &arguments.json {
         ReportFile::new(path).save(&merged)?;
     }
-    let status = command::say(&merged, arguments.quiet);
+    let status = command::say(&merged, arguments.quiet)?;
     let missing = merged.missing();
     if missing.is_empty() || arguments.partial || !merged.is_clean() {
         return Ok(status);

@@ -110,10 +110,11 @@ impl SweepReport {
             return Err("it has seeds that were not asked for".to_owned());
         }
         let runs = self.seeds.count();
-        match self.scenarios.iter().find(|(_, tally)| tally.runs != runs) {
-            None => Ok(()),
-            Some((name, tally)) => Err(format!("it has {runs} seeds, and {} runs of {name}", tally.runs)),
+        if let Some((name, tally)) = self.scenarios.iter().find(|(_, tally)| tally.runs != runs) {
+            return Err(format!("it has {runs} seeds, and {} runs of {name}", tally.runs));
         }
+        let mut tallies = self.scenarios.iter();
+        tallies.try_for_each(|(name, tally)| tally.check().map_err(|error| format!("of {name}: {error}")))
     }
 }
 

@@ -118,7 +118,7 @@ impl Display for SeedRange {
 
 /// A set of seeds. One set is written in one way: ranges in their order, none that touches the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Vec<SeedRange>", into = "Vec<SeedRange>")]
+#[serde(try_from = "Vec<SeedRange>", into = "Vec<SeedRange>")]
 pub struct Seeds(RangeInclusiveSet<u64>);
 
 impl Seeds {
@@ -164,9 +164,19 @@ impl From<SeedRange> for Seeds {
     }
 }
 
-impl From<Vec<SeedRange>> for Seeds {
-    fn from(ranges: Vec<SeedRange>) -> Self {
-        Seeds(ranges.into_iter().map(SeedRange::bounds).collect())
+impl TryFrom<Vec<SeedRange>> for Seeds {
+    type Error = String;
+
+    fn try_from(ranges: Vec<SeedRange>) -> Result<Self, String> {
+        let mut seeds = Seeds::default();
+        for range in ranges {
+            let more = Seeds::from(range);
+            if let Some(common) = seeds.in_common(&more) {
+                return Err(format!("the seeds {common} stand there twice"));
+            }
+            seeds.add(&more);
+        }
+        Ok(seeds)
     }
 }
 
@@ -234,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_range_that_is_none_is_refused_where_it_is_read() {
-        for wrong in ["[[2,1]]", "[[1,18446744073709551615]]", "[[1]]"] {
+        for wrong in ["[[2,1]]", "[[1,18446744073709551615]]", "[[1]]", "[[1,5],[5,9]]", "[[1,9],[2,3]]"] {
             assert!(serde_json::from_str::<Seeds>(wrong).is_err(), "{wrong}");
         }
         assert_eq!(serde_json::from_str::<Seeds>("[[4,9],[1,3]]").unwrap(), Seeds::from(range("1..10")));

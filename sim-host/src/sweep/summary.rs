@@ -5,7 +5,8 @@ use std::fmt::{self, Display};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::{Figure, Finding, SweepReport, Tally};
-use crate::units::{grouped, rough_duration};
+use crate::explain::printable;
+use crate::units::{grouped, panics, rough_duration, violations};
 
 /// The table's width where it is not printed on a terminal, in columns.
 const WIDTH_ELSEWHERE: u16 = 120;
@@ -32,7 +33,7 @@ impl Display for SweepReport {
         if self.is_clean() {
             return write!(f, "No violation.");
         }
-        write!(f, "{} violations:", grouped(self.violation_count()))?;
+        write!(f, "{}:", violations(self.violation_count()))?;
         self.scenarios.iter().try_for_each(|(name, tally)| self.write_findings(f, name, tally))
     }
 }
@@ -43,7 +44,8 @@ impl SweepReport {
             let (count, seeds) = (grouped(*count), grouped(*seeds));
             write!(f, "\n  {}: {count} with {seeds} of the seeds of {name}", kind.name())?;
             if let Some(first) = first {
-                write!(f, "\n    at {} ms in {}: {}", first.at_ms, first.room, first.detail)?;
+                let room = printable::room(&first.room);
+                write!(f, "\n    at {} ms in {room}: {}", first.at_ms, first.detail)?;
             }
             write!(f, "\n    {}", self.again(name, *lowest_seed))?;
             if let Some(trace) = first.as_ref().and_then(|first| first.trace.as_ref()) {
@@ -55,7 +57,8 @@ impl SweepReport {
             }
         }
         if let Some(panics) = &tally.panics {
-            write!(f, "\n  {} runs of {name} panicked\n    {}", grouped(panics.runs), panics.message)?;
+            let runs = if panics.runs == 1 { "run" } else { "runs" };
+            write!(f, "\n  {} {runs} of {name} panicked\n    {}", grouped(panics.runs), panics.message)?;
             write!(f, "\n    {}", self.again(name, panics.lowest_seed))?;
         }
         Ok(())
@@ -85,8 +88,10 @@ impl SweepReport {
             "violations",
         ]);
         for (name, tally) in &self.scenarios {
-            let panics =
-                tally.panics.as_ref().map_or(String::new(), |panics| format!("\n{} panics", panics.runs));
+            let panics = tally
+                .panics
+                .as_ref()
+                .map_or(String::new(), |panicked| format!("\n{}", panics(panicked.runs)));
             table.add_row([
                 name.clone(),
                 rough_duration(tally.sum("simulated_ms")),

@@ -1,6 +1,6 @@
 //! What many runs of one scenario came to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -136,6 +136,23 @@ impl Tally {
         self.violations.is_empty() && self.panics.is_none()
     }
 
+    /// Whether its figures are those of so many runs. Runs that panicked have none.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let panicked = self.panics.as_ref().map_or(0, |panics| panics.runs);
+        let Some(runs) = self.runs.checked_sub(panicked) else {
+            return Err(format!("{panicked} of {} runs panicked", self.runs));
+        };
+        let known = if runs == 0 { BTreeSet::new() } else { BTreeSet::from(FIGURES) };
+        let names: BTreeSet<&str> = self.figures.keys().map(String::as_str).collect();
+        if let Some(name) = known.symmetric_difference(&names).next() {
+            let what = if names.contains(name) { "there is no such figure as" } else { "there is no figure" };
+            return Err(format!("{what} {name}"));
+        }
+        self.figures
+            .iter()
+            .try_for_each(|(name, figure)| figure.check(runs).map_err(|error| format!("{name}: {error}")))
+    }
+
     /// The sum of a figure.
     #[must_use]
     pub fn sum(&self, name: &str) -> u64 {
@@ -144,32 +161,73 @@ impl Tally {
 }
 
 /// What is counted of each run.
-fn figures(report: &Report) -> [(&'static str, u64); 20] {
-    [
-        ("simulated_ms", report.simulated_ms),
-        ("rooms", report.rooms as u64),
-        ("messages", report.messages),
-        ("plaintext_messages", report.plaintext_messages),
-        ("blocked_messages", report.blocked_messages),
-        ("unsent_messages", report.unsent_messages as u64),
-        ("sessions", report.sessions),
-        ("key_shares", report.key_shares),
-        ("failed_key_shares", report.failed_key_shares),
-        ("to_device_messages", report.to_device_messages),
-        ("max_messages_per_session", report.max_messages_per_session),
-        ("max_session_age_ms", report.max_session_age_ms),
-        ("decrypted", report.decrypted),
-        ("undecryptable", report.undecryptable),
-        ("index_reuses", report.index_reuses),
-        ("rotation_checks", report.rotation_checks),
-        ("unseen_ms", report.unseen_ms),
-        ("sessions_resumed", report.sessions_resumed),
-        ("indices_skipped", report.indices_skipped),
-        ("records_stored", report.records_stored),
-    ]
+fn figures(report: &Report) -> [(&'static str, u64); FIGURES.len()] {
+    let values = [
+        report.simulated_ms,
+        report.rooms as u64,
+        report.messages,
+        report.plaintext_messages,
+        report.blocked_messages,
+        report.unsent_messages as u64,
+        report.sessions,
+        report.key_shares,
+        report.failed_key_shares,
+        report.to_device_messages,
+        report.max_messages_per_session,
+        report.max_session_age_ms,
+        report.decrypted,
+        report.undecryptable,
+        report.index_reuses,
+        report.rotation_checks,
+        report.unseen_ms,
+        report.sessions_resumed,
+        report.indices_skipped,
+        report.records_stored,
+    ];
+    std::array::from_fn(|place| (FIGURES[place], values[place]))
 }
 
+/// The names of that, in the same order.
+const FIGURES: [&str; 20] = [
+    "simulated_ms",
+    "rooms",
+    "messages",
+    "plaintext_messages",
+    "blocked_messages",
+    "unsent_messages",
+    "sessions",
+    "key_shares",
+    "failed_key_shares",
+    "to_device_messages",
+    "max_messages_per_session",
+    "max_session_age_ms",
+    "decrypted",
+    "undecryptable",
+    "index_reuses",
+    "rotation_checks",
+    "unseen_ms",
+    "sessions_resumed",
+    "indices_skipped",
+    "records_stored",
+];
+
 impl Figure {
+    /// Whether it is that of so many runs.
+    fn check(&self, runs: u64) -> Result<(), String> {
+        if let Some(bucket) = self.histogram.keys().find(|bucket| **bucket != 0 && !bucket.is_power_of_two())
+        {
+            return Err(format!("{bucket} is not the least number of any range of its histogram"));
+        }
+        let counted = self.histogram.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
+        if counted != runs {
+            return Err(format!("its histogram has {counted} runs, of {runs}"));
+        }
+        if self.least.value > self.greatest.value {
+            return Err("the least is above the greatest".to_owned());
+        }
+        Ok(())
+    }
+
     fn of(value: u64, seed: u64) -> Self {
         let extreme = Extreme { value, seed };
         let bucket = value.checked_ilog2().map_or(0, |bit| 1 << bit);

@@ -8,7 +8,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{Judgement, TraceError};
+use crate::explain::printable;
 use crate::observer::Violation;
+use crate::units::violations;
 
 /// What `pawl-sim trace` is told.
 #[derive(Args, Debug)]
@@ -74,10 +76,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, String> {
 
 fn print_judgement(judgement: &Judgement) {
     for Violation { kind, step, room, detail, .. } in &judgement.violations {
-        eprintln!("line {step}: {}: in {room}: {detail}", kind.name());
+        eprintln!("line {step}: {}: in {}: {detail}", kind.name(), printable::room(room));
     }
     let kept = u64::try_from(judgement.violations.len()).unwrap_or(u64::MAX);
     if judgement.violation_count > kept {
-        eprintln!("… {} violations in all", judgement.violation_count);
+        eprintln!("… {} in all", violations(judgement.violation_count));
     }
 }
