@@ -113,8 +113,8 @@ fn a_table_that_is_too_small_blocks_what_it_has_no_place_for() {
     let room = |name: &str| report.room_reports.iter().find(|room| room.room.starts_with(name)).unwrap();
     assert_eq!(room("!late").block_reason, Some("capacity"));
     assert_eq!(room("!plain").block_reason, Some("capacity"));
-    // K3: three rooms are out of the table for a minute.
-    assert!((1..10).contains(&room("!early").blocked_messages));
+    // K3: three rooms are out of the table for a minute, now and then.
+    assert!((1..30).contains(&room("!early").blocked_messages));
     assert_eq!(room("!fourth").blocked_messages, 0);
 }
 
