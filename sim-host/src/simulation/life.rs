@@ -179,8 +179,10 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
             let World { now_ms, kiosk, rooms, content, .. } = &mut *self.world;
             let attempt = kiosk.try_send::<K>(*now_ms, &mut self.device, room, rooms[room].id, content)?;
             self.session_was_made(room);
-            let shared = !matches!(attempt, Attempt::Share(_));
-            self.world.records(|record, at| record.asked_to_send(at, room, shared));
+            let World { now_ms, rooms, observer, .. } = &mut *self.world;
+            let waits =
+                matches!(attempt, Attempt::Share(_)) && observer.asked_to_share(*now_ms, rooms[room].seen);
+            self.world.records(|record, at| record.asked_to_send(at, room, !waits));
             match attempt {
                 Attempt::Plaintext => self.emit_plaintext(room),
                 Attempt::Encrypted => self.emit(room),
@@ -197,14 +199,11 @@ impl<'m, 'w, 's, P: Parts, K: Keeping<P::Session>> Life<'m, 'w, 's, P, K> {
                 Attempt::Blocked(reason) => self.not_sent(room, reason.name()),
                 Attempt::NoSession => self.not_sent(room, "no_session"),
                 Attempt::NotStored => self.not_sent(room, "not_stored"),
-                Attempt::Share(request) => {
-                    let World { now_ms, rooms, observer, .. } = &mut *self.world;
-                    if observer.asked_to_share(*now_ms, rooms[room].seen) {
-                        self.share_begins(room, request);
-                        break;
-                    }
-                    // Nor would the next share end that: the message is given up.
+                Attempt::Share(request) if waits => {
+                    self.share_begins(room, request);
+                    break;
                 }
+                Attempt::Share(_) => {} // nor would the next share end that: the message is given up
             }
             let here = &mut self.world.rooms[room];
             here.outbox.pop_front();
