@@ -244,6 +244,7 @@ impl Timeline {
     ///
     /// # Errors
     /// Any error of the clock, and [`ClockError::Exhausted`]; nothing changes then (C4).
+    #[inline]
     pub fn read<C>(&mut self, clock: &C) -> Result<Now, ClockError>
     where
         C: Clock,
