@@ -10,7 +10,7 @@ use crate::workspace;
 /// The committed figures, a file a compiler.
 const FOLDER: &str = "benches/cortex-m/expected";
 
-/// A figure that grows by more than this many percent has to be committed.
+/// A figure of the target that grows by more than this many percent has to be committed.
 const TOLERANCE_PERCENT: u64 = 2;
 
 /// So has one that falls by more than this many: what was measured may not be there any more.
@@ -62,11 +62,11 @@ pub(crate) fn compare(compiler: &str) -> Result<String, String> {
     let figures = Figures::read(&actual)?;
     hostile_contents_are_bounded(&figures)?;
     aims_stay_met(&newest()?.1, &figures)?;
-    compare_with(&PathBuf::from(FOLDER).join(format!("{compiler}.txt")), &actual)
+    compare_with(&PathBuf::from(FOLDER).join(format!("{compiler}.txt")), &actual, TOLERANCE_PERCENT)
 }
 
-/// Compares figures with those that are committed in a file, if there is one.
-pub(crate) fn compare_with(place: &Path, actual: &str) -> Result<String, String> {
+/// Compares figures with those that are committed in a file, if there is one. They may grow by so many percent.
+pub(crate) fn compare_with(place: &Path, actual: &str, tolerance_percent: u64) -> Result<String, String> {
     match fs::read_to_string(workspace::root().join(place)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(format!(
             "Nothing is committed for this compiler. To compare with it, commit {}:\n\n{actual}",
@@ -74,14 +74,15 @@ pub(crate) fn compare_with(place: &Path, actual: &str) -> Result<String, String>
         )),
         Err(error) => Err(format!("cannot read {}: {error}", place.display())),
         Ok(expected) => {
-            let differences = Differences::between(&Figures::read(&expected)?, &Figures::read(actual)?);
+            let differences =
+                Differences::between(&Figures::read(&expected)?, &Figures::read(actual)?, tolerance_percent);
             if differences.fail {
                 Err(format!("{}Explain them, and commit {}.", differences.text, place.display()))
             } else if differences.text.is_empty() {
                 Ok(format!("All figures are those of {}.", place.display()))
             } else {
                 Ok(format!(
-                    "{}None grew by more than {TOLERANCE_PERCENT} %, or fell by more than {FALL_PERCENT}.",
+                    "{}None grew by more than {tolerance_percent} %, or fell by more than {FALL_PERCENT}.",
                     differences.text
                 ))
             }
@@ -133,11 +134,12 @@ fn aims_stay_met(committed: &Figures, actual: &Figures) -> Result<(), String> {
 struct Differences {
     text: String,
     fail: bool,
+    tolerance_percent: u64,
 }
 
 impl Differences {
-    fn between(expected: &Figures, actual: &Figures) -> Self {
-        let mut differences = Differences { text: String::new(), fail: false };
+    fn between(expected: &Figures, actual: &Figures, tolerance_percent: u64) -> Self {
+        let mut differences = Differences { text: String::new(), fail: false, tolerance_percent };
         for (name, &before) in &expected.0 {
             match actual.get(name) {
                 Some(now) if now != before => differences.add(name, before, now),
@@ -157,7 +159,7 @@ impl Differences {
 
     fn add(&mut self, name: &str, before: u64, now: u64) {
         self.fail |=
-            now * 100 > before * (100 + TOLERANCE_PERCENT) || now * 100 < before * (100 - FALL_PERCENT);
+            now * 100 > before * (100 + self.tolerance_percent) || now * 100 < before * (100 - FALL_PERCENT);
         self.line(format_args!("- {name} {before}"));
         self.line(format_args!("+ {name} {now}"));
     }
@@ -477,7 +479,7 @@ mod tests {
 
     fn differences(expected: &str, actual: &str) -> (String, bool) {
         let differences =
-            Differences::between(&Figures::read(expected).unwrap(), &Figures::read(actual).unwrap());
+            Differences::between(&Figures::read(expected).unwrap(), &Figures::read(actual).unwrap(), 2);
         (differences.text, differences.fail)
     }
 
