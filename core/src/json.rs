@@ -522,7 +522,7 @@ fn plain_bytes(bytes: &[u8]) -> usize {
     for &word in words {
         let word = usize::from_le_bytes(word);
         let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let special = (control | zeros(word ^ ONES * 0x22) | zeros(word ^ ONES * 0x5c)) & HIGH_BITS;
+        let special = (control | zeros(word ^ (ONES * 0x22)) | zeros(word ^ (ONES * 0x5c))) & HIGH_BITS;
         if special != 0 {
             return plain + (special.trailing_zeros() / 8) as usize;
         }
