@@ -84,6 +84,7 @@ fn what_cannot_be_printed_is_said() {
         vec!["sweep", "drawn", "--seeds", "2"],
         vec!["merge", "sweep.json"],
         vec!["compare", "small-table", "--messages", "10", "--periods", "1h"],
+        vec!["powercut", "--acts", "2", "--cuts-every", "9999", "--second-cuts-every", "0"],
         vec!["scenarios"],
         vec!["scenarios", "drawn"],
         vec!["completions", "bash"],

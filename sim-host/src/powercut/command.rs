@@ -1,7 +1,6 @@
 //! The command line of `pawl-sim powercut`.
 
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,7 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::life::Life;
 use super::{Effort, Summary, sweep};
-use crate::units::grouped;
+use crate::output::{self, OutputFile};
+use crate::units::{grouped, violations};
 
 /// What `pawl-sim powercut` is told.
 #[derive(Args, Debug)]
@@ -59,11 +59,7 @@ written.";
 /// # Errors
 /// A message for people: the summary cannot be written.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, String> {
-    let cannot_write = |path: &PathBuf, error: io::Error| format!("cannot write {}: {error}", path.display());
-    let json = match &arguments.json {
-        None => None,
-        Some(path) => Some((path, File::create(path).map_err(|error| cannot_write(path, error))?)),
-    };
+    let json = arguments.json.as_deref().map(OutputFile::writable).transpose()?;
     let life = match arguments.acts {
         None => Life::short(arguments.seed),
         Some(acts) => Life::long(arguments.seed, acts),
@@ -86,15 +82,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    if let Some((path, mut file)) = json {
-        let written = serde_json::to_writer(&mut file, &summary).map_err(io::Error::from);
-        written.and_then(|()| file.write_all(b"\n")).map_err(|error| cannot_write(path, error))?;
+    if let Some(file) = json {
+        let line = serde_json::to_string(&summary).map_err(|error| error.to_string())?;
+        file.write(format!("{line}\n").as_bytes())?;
     }
     if !arguments.quiet {
-        // Somebody who reads only the first lines has seen enough.
-        let _closed = writeln!(io::stdout(), "{summary}");
+        output::print(format_args!("{summary}\n"))?;
     } else if summary.violation_count > 0 {
-        eprintln!("pawl-sim: {} violations; --json FILE lists them", summary.violation_count);
+        eprintln!("pawl-sim: {}; --json FILE lists them", violations(summary.violation_count));
     }
     Ok(ExitCode::from(u8::from(summary.violation_count > 0)))
 }
@@ -120,7 +115,7 @@ impl std::fmt::Display for Summary {
         if self.violation_count == 0 {
             return write!(f, "No violation.");
         }
-        write!(f, "{} violations:", grouped(self.violation_count))?;
+        write!(f, "{}:", violations(self.violation_count))?;
         for (kind, count) in &self.violations_by_kind {
             write!(f, "\n  {kind}: {}", grouped(*count))?;
         }
