@@ -65,7 +65,8 @@ fn lines_of(lines: usize) -> String {
 
 fn in_words(violation: &Violation) -> Markup {
     html! {
-        strong { (words(violation.kind.name())) } " at " (moment(violation.at_ms)) " in " code { (violation.room) } ": "
+        strong { (words(violation.kind.name())) } ", step " (grouped(violation.step)) ", at " (moment(violation.at_ms)) " in "
+        code { (violation.room) } ": "
         (violation.detail)
     }
 }

@@ -45,7 +45,7 @@ impl SweepReport {
             write!(f, "\n  {}: {count} with {seeds} of the seeds of {name}", kind.name())?;
             if let Some(first) = first {
                 let room = printable::room(&first.room);
-                write!(f, "\n    at {} ms in {room}: {}", first.at_ms, first.detail)?;
+                write!(f, "\n    step {}, at {} ms in {room}: {}", first.step, first.at_ms, first.detail)?;
             }
             write!(f, "\n    {}", self.again(name, *lowest_seed))?;
             if let Some(trace) = first.as_ref().and_then(|first| first.trace.as_ref()) {
