@@ -206,7 +206,8 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
 
     /// One room at several places, the first of which is in the table: none is to be believed (B5).
     fn remove_repeated(&mut self) -> Result<(), OpenError> {
-        for slot in self.rooms.slots() {
+        let places = if self.stored.is_some() { self.stored_places() } else { self.rooms.capacity() };
+        for slot in self.rooms.slots().take(places) {
             let mut bytes = [0; ROOM_RECORD_LENGTH];
             if let Some(Ok(RoomRecord { room: Some(stored), .. })) =
                 load_room(&mut self.persistence, slot, &mut bytes)?

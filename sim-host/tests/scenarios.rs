@@ -162,6 +162,14 @@ fn what_is_wrong_is_said_by_file_line_column_and_field() {
         ("!a:b", "!{n}:b", "file.toml:5:6: room[0].id: ", "count is more than 1"),
         ("\"0s\"", "{ every = \"1h\", after = \"2h\" }", "file.toml:9:", "expected one of `every`, `first`"),
         ("\"0s\"", "7", "file.toml:9:6: room[0].event[0].at: ", "a list of times"),
+        ("\"0s\"", "[]", "file.toml:9:6: room[0].event[0].at: ", "there is no time"),
+        ("!a:b", "", "file.toml:5:6: room[0].id: ", "has an ID"),
+        (
+            "steady = { every = \"5m\" }",
+            "bursts = { a_day = 0, messages = [1, 2] }",
+            "file.toml:6:20: room[0].bursts.a_day: ",
+            "at least 1",
+        ),
         ("encryption = '{}'", "", "file.toml:8:1: room[0].event[0]: ", "one of `encryption`"),
         ("[[room]]", "[[room]", "file.toml:4:", "]"),
         (

@@ -1,7 +1,7 @@
 //! What a device makes of what it finds stored, by the formats' tables and rules B3 to B5 alone. It shares no code with the
 //! core.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chacha20poly1305::aead::{AeadInOut, KeyInit};
 use chacha20poly1305::{Key, Tag, XChaCha20Poly1305, XNonce};
@@ -236,6 +236,7 @@ pub(super) fn open(items: &Items, choices: Choices, stamp: Option<Stamp>) -> Ope
     let places = device.as_ref().map_or(0, |device| device.places).max(choices.places.into());
 
     let mut here: BTreeMap<String, (u16, InForce, u32)> = BTreeMap::new();
+    let mut repeated = BTreeSet::new();
     let mut beyond = Vec::new();
     let mut anything = false;
     let mut found = 0;
@@ -256,16 +257,16 @@ pub(super) fn open(items: &Items, choices: Choices, stamp: Option<Stamp>) -> Ope
             }
             Some((id, in_force)) if place >= choices.places => beyond.push((id, in_force)),
             Some((id, in_force)) => {
-                // One room at two places: neither is to be believed. (At three, nobody can say which one is.)
-                if here.remove(&id).is_some() {
-                    damaged = true;
-                } else {
-                    here.insert(id, (place, in_force, record.made));
+                if here.insert(id.clone(), (place, in_force, record.made)).is_some() {
+                    repeated.insert(id);
                 }
             }
             None => {}
         }
     }
+    // One room at several places: none is to be believed.
+    damaged |= !repeated.is_empty();
+    here.retain(|id, _| !repeated.contains(id));
     if choices.keeps_sessions {
         anything |= items.keys().any(|item| matches!(item, Item::Session(place) if *place < choices.places));
     }

@@ -259,6 +259,7 @@ fn at_least_1(value: u64, path: &FieldPath) -> Result<(), Fault> {
 impl When {
     fn check(&self, path: &FieldPath) -> Result<(), Fault> {
         match self {
+            When::At(times) if times.is_empty() => path.clone().fault("there is no time in it"),
             When::At(_) => Ok(()),
             When::Repeated(repeated) => at_least_1(repeated.every, &path.key("every")),
         }
@@ -281,6 +282,9 @@ impl RestartPlan {
 impl RoomPlan {
     fn check(&self, path: &FieldPath) -> Result<(), Fault> {
         at_least_1(self.count.into(), &path.key("count"))?;
+        if self.id.is_empty() {
+            return path.key("id").fault("a room has an ID");
+        }
         if (self.count > 1) != self.id.contains("{n}") {
             let message = "`{n}` stands in the ID, for the number of each room, where count is more than 1, and only there";
             return path.key("id").fault(message);
@@ -322,6 +326,7 @@ impl RoomPlan {
         }
         if let Some(bursts) = &self.bursts {
             let path = path.key("bursts");
+            at_least_1(bursts.a_day.into(), &path.key("a_day"))?;
             at_least_1(bursts.messages.0.into(), &path.key("messages"))?;
             if bursts.a_day > MOST_BURSTS {
                 return path.key("a_day").fault(format!("it is at most {MOST_BURSTS}"));
