@@ -257,9 +257,8 @@ pub(super) fn open(items: &Items, choices: Choices, stamp: Option<Stamp>) -> Ope
             }
             Some((id, in_force)) if place >= choices.places => beyond.push((id, in_force)),
             Some((id, in_force)) => {
-                if here.insert(id.clone(), (place, in_force, record.made)).is_some() {
-                    repeated.insert(id);
-                }
+                let again = here.insert(id.clone(), (place, in_force, record.made)).is_some();
+                repeated.extend(again.then_some(id));
             }
             None => {}
         }
