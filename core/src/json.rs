@@ -22,7 +22,7 @@ pub enum JsonError {
     TooLong,
     /// Brackets nested deeper than [`MAX_DEPTH`].
     TooDeep,
-    /// The bytes are not UTF-8.
+    /// A string is not UTF-8.
     NotUtf8,
     /// They may be JSON, but what they begin is not an object.
     NotAnObject,
@@ -107,16 +107,6 @@ impl Iterator for Decoded<'_> {
     }
 }
 
-/// A number with one more decimal digit, while it fits.
-#[inline]
-fn append_digit(number: Option<u64>, digit: u8) -> Option<u64> {
-    let (number, digit) = (number?, u64::from(digit & 0x0f));
-    if number < 1 << 60 {
-        return Some(number * 10 + digit); // nearly always, and without the cost of looking whether it fits
-    }
-    number.checked_mul(10)?.checked_add(digit)
-}
-
 /// The value of a hexadecimal digit that has been checked.
 fn hexadecimal(digit: u8) -> u16 {
     u16::from(match digit {
@@ -188,11 +178,12 @@ impl<'a> ObjectReader<'a> {
         ObjectReader { input: Input { bytes, at: 0 }, begun: false, member }
     }
 
-    /// The next member, or `None` at the end of the object and the input. The first call checks length and UTF-8 of all of it.
+    /// The next member, or `None` at the end of the object and the input. The first call checks the length of all of it.
     ///
     /// # Errors
-    /// [`JsonError::Syntax`], [`JsonError::TooDeep`]; on the first call [`JsonError::TooLong`], [`JsonError::NotUtf8`] and
-    /// [`JsonError::NotAnObject`] as well. After an error or the end, there is nothing more to ask for.
+    /// [`JsonError::Syntax`], [`JsonError::NotUtf8`], [`JsonError::TooDeep`]; on the first call [`JsonError::TooLong`] and
+    /// [`JsonError::NotAnObject`] as well. It is the first that stands in the input. After an error or the end, there is nothing
+    /// more to ask for.
     pub fn next_member(&mut self) -> Result<Option<&Member<'a>>, JsonError> {
         let ObjectReader { input, begun, member } = self;
         let mut just_opened = !*begun;
@@ -322,13 +313,10 @@ struct Input<'a> {
 }
 
 impl<'a> Input<'a> {
-    /// Checks length, UTF-8 and the opening brace.
+    /// Checks length and the opening brace.
     fn begin(&mut self) -> Result<(), JsonError> {
         if self.bytes.len() > MAX_LENGTH {
             return Err(JsonError::TooLong); // P2
-        }
-        if core::str::from_utf8(self.bytes).is_err() {
-            return Err(JsonError::NotUtf8); // P1
         }
         self.skip_white_space();
         match self.peek() {
@@ -423,19 +411,11 @@ impl<'a> Input<'a> {
     fn number(&mut self, first: u8) -> Result<Value<'a>, JsonError> {
         let negative = first == b'-';
         let first_digit = if negative { self.next_byte() } else { Some(first) };
-        let mut magnitude = match first_digit {
-            Some(digit @ b'0'..=b'9') => Some(u64::from(digit & 0x0f)),
+        let magnitude = match first_digit {
+            Some(b'0') => Some(0), // is followed by no further digit
+            Some(digit @ b'1'..=b'9') => self.magnitude(digit),
             _ => return Err(JsonError::Syntax),
         };
-        if magnitude != Some(0) {
-            // A zero is followed by no further digit.
-            let mut at = self.at;
-            while let Some(digit @ b'0'..=b'9') = self.bytes.get(at) {
-                magnitude = append_digit(magnitude, *digit); // P6
-                at += 1;
-            }
-            self.at = at;
-        }
         let mut integer = true;
         if self.take(b'.') {
             integer = false;
@@ -450,6 +430,27 @@ impl<'a> Input<'a> {
             self.digits()?;
         }
         Ok(if integer { Value::Integer(Integer { negative, magnitude }) } else { Value::Fractional })
+    }
+
+    /// The number that begins with this digit, which is taken; `None` when it does not fit (P6).
+    fn magnitude(&mut self, first: u8) -> Option<u64> {
+        let begin = self.at;
+        let mut at = begin;
+        let mut magnitude = u64::from(first & 0x0f);
+        while let Some(digit @ 0..=9) = self.bytes.get(at).map(|byte| byte.wrapping_sub(b'0')) {
+            magnitude = magnitude.wrapping_mul(10).wrapping_add(u64::from(digit));
+            at += 1;
+        }
+        self.at = at;
+        // With the first, 19 digits always fit. Of more, few do; those are looked at again.
+        match self.bytes.get(begin..at) {
+            Some(digits) if digits.len() >= 19 => {
+                digits.iter().try_fold(u64::from(first & 0x0f), |magnitude, digit| {
+                    magnitude.checked_mul(10)?.checked_add(u64::from(digit & 0x0f))
+                })
+            }
+            _ => Some(magnitude),
+        }
     }
 
     /// One digit or more.
@@ -478,9 +479,23 @@ impl<'a> Input<'a> {
                     escaped = true;
                     self.escape()?;
                 }
+                Some(0x80..) => {
+                    self.at = end;
+                    self.beyond_ascii()?;
+                }
                 _ => return Err(JsonError::Syntax), // a control character, or the end
             }
         }
+    }
+
+    /// All characters up to the next one that is ASCII (P1). Anywhere but in a string they would break the grammar.
+    fn beyond_ascii(&mut self) -> Result<(), JsonError> {
+        let characters = self.rest().split(u8::is_ascii).next().unwrap_or_default();
+        if core::str::from_utf8(characters).is_err() {
+            return Err(JsonError::NotUtf8);
+        }
+        self.at += characters.len();
+        Ok(())
     }
 
     /// The rest of an escape. A lone surrogate is grammatical (P1).
@@ -505,7 +520,8 @@ impl<'a> Input<'a> {
     }
 }
 
-/// How many bytes there are before the first that a string has a rule for: a quote, a backslash, a control character.
+/// How many bytes there are before the first that a string has a rule for: a quote, a backslash, a control character, a byte of a
+/// character beyond ASCII.
 ///
 /// Looks at a machine word at a time. Of each of its bytes something is subtracted that leaves less than nothing where the byte is
 /// special, which sets its high bit. What that borrows may set bits of bytes above it wrongly, never of those below, so the lowest
@@ -514,20 +530,19 @@ impl<'a> Input<'a> {
 fn plain_bytes(bytes: &[u8]) -> usize {
     const ONES: usize = usize::MAX / 0xff;
     const HIGH_BITS: usize = ONES << 7;
-    const fn zeros(word: usize) -> usize {
-        word.wrapping_sub(ONES) & !word
-    }
     let (words, rest) = bytes.as_chunks();
     let mut plain = 0;
     for &word in words {
         let word = usize::from_le_bytes(word);
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let special = (control | zeros(word ^ (ONES * 0x22)) | zeros(word ^ (ONES * 0x5c))) & HIGH_BITS;
+        // With one bit turned, a quote (0x22) follows the control characters, where a space (0x20) was.
+        let control_or_quote = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
+        let backslash = (word ^ (ONES * 0x5c)).wrapping_sub(ONES);
+        let special = (control_or_quote | backslash | word) & HIGH_BITS;
         if special != 0 {
             return plain + (special.trailing_zeros() / 8) as usize;
         }
         plain += size_of::<usize>();
     }
-    let special = |&byte: &u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    let special = |&byte: &u8| !matches!(byte, b' '..0x80) || byte == b'"' || byte == b'\\';
     plain + rest.iter().position(special).unwrap_or(rest.len())
 }

@@ -8,7 +8,7 @@
 
 use core::ops::RangeInclusive;
 
-use crate::json::{Integer, JsonError, Member, ObjectReader, Value};
+use crate::json::{JsonError, Member, ObjectReader, Value};
 
 /// The one algorithm that is supported.
 pub const MEGOLM: &str = "m.megolm.v1.aes-sha2";
@@ -303,38 +303,38 @@ pub enum Reading {
 /// Costs time linear in the length of `content`, at most [`MAX_LENGTH`](crate::json::MAX_LENGTH) bytes, and a
 /// constant amount of stack.
 pub fn read(content: &[u8], limits: &Limits) -> Reading {
-    match Members::read(content) {
+    match Members::read(content, limits) {
         Ok(members) => members.reading(limits),
         Err(malformed) => Reading::Malformed(malformed),
     }
 }
 
-/// The values of the known keys, each read at most once.
+/// What the known keys say, each read at most once.
 #[derive(Default)]
 struct Members {
     algorithm: Option<Algorithm>,
-    rotation_period_ms: Option<RotationValue>,
-    rotation_period_msgs: Option<RotationValue>,
-    encrypt_state_events: Option<Switch>,
-    encrypt_state_events_unstable: Option<Switch>,
+    rotation_period_ms: Option<Taken<u64>>,
+    rotation_period_msgs: Option<Taken<u64>>,
+    encrypt_state_events: Option<Taken<bool>>,
+    encrypt_state_events_unstable: Option<Taken<bool>>,
 }
 
 impl Members {
-    fn read(content: &[u8]) -> Result<Self, Malformed> {
+    fn read(content: &[u8], limits: &Limits) -> Result<Self, Malformed> {
         let mut known = Members::default();
         let mut members = ObjectReader::new(content);
         while let Some(Member { key, value, .. }) = members.next_member()? {
             // P3: compared after decoding, case and all; an unknown key was checked as JSON and is skipped.
             if key.is("algorithm") {
-                set_once(&mut known.algorithm, value)?;
+                set_once(&mut known.algorithm, algorithm(value))?;
             } else if key.is(Field::RotationPeriodMs.key()) {
-                set_once(&mut known.rotation_period_ms, value)?;
+                set_once(&mut known.rotation_period_ms, period_ms(value, limits))?;
             } else if key.is(Field::RotationPeriodMsgs.key()) {
-                set_once(&mut known.rotation_period_msgs, value)?;
+                set_once(&mut known.rotation_period_msgs, period_msgs(value, limits))?;
             } else if key.is(Field::EncryptStateEvents.key()) {
-                set_once(&mut known.encrypt_state_events, value)?;
+                set_once(&mut known.encrypt_state_events, switch(value))?;
             } else if key.is(Field::EncryptStateEventsUnstable.key()) {
-                set_once(&mut known.encrypt_state_events_unstable, value)?;
+                set_once(&mut known.encrypt_state_events_unstable, switch(value))?;
             }
         }
         Ok(known)
@@ -352,46 +352,34 @@ impl Members {
         }
     }
 
+    /// What is missing is as if it were `null`.
     fn effective(self, limits: &Limits) -> (Settings, Diagnostics) {
-        let (period_ms, period_ms_cause) = effective_rotation_value(
-            self.rotation_period_ms,
-            DEFAULT_ROTATION_PERIOD_MS,
-            limits.period_ms_lower,
-            limits.period_ms_upper,
-        );
-        let (messages, messages_cause) = effective_rotation_value(
-            self.rotation_period_msgs,
-            u64::from(DEFAULT_ROTATION_PERIOD_MSGS),
-            u64::from(limits.messages_lower),
-            u64::from(limits.messages_upper),
-        );
-        let (stable, stable_cause) = effective_switch(self.encrypt_state_events);
-        let (unstable, unstable_cause) = effective_switch(self.encrypt_state_events_unstable);
+        let period_ms = self.rotation_period_ms.unwrap_or_else(|| period_ms(&Value::Null, limits));
+        let messages = self.rotation_period_msgs.unwrap_or_else(|| period_msgs(&Value::Null, limits));
+        let stable = self.encrypt_state_events.unwrap_or_else(|| switch(&Value::Null));
+        let unstable = self.encrypt_state_events_unstable.unwrap_or_else(|| switch(&Value::Null));
         let settings = Settings {
             // The value lies within limits that are 32 bits wide.
-            rotation_period_msgs: u32::try_from(messages).unwrap_or(limits.messages_upper),
-            rotation_period_ms: period_ms,
-            encrypt_state_events: stable || unstable, // P7
+            rotation_period_msgs: u32::try_from(messages.value).unwrap_or(limits.messages_upper),
+            rotation_period_ms: period_ms.value,
+            encrypt_state_events: stable.value || unstable.value, // P7
         };
         let diagnostics = Diagnostics {
-            rotation_period_ms: period_ms_cause,
-            rotation_period_msgs: messages_cause,
-            encrypt_state_events: stable_cause,
-            encrypt_state_events_unstable: unstable_cause,
+            rotation_period_ms: period_ms.cause,
+            rotation_period_msgs: messages.cause,
+            encrypt_state_events: stable.cause,
+            encrypt_state_events_unstable: unstable.cause,
         };
         (settings, diagnostics)
     }
 }
 
 /// P4: the same known key twice is malformed, since clients disagree on which one counts.
-fn set_once<'v, T: From<&'v Value<'v>>>(
-    known: &mut Option<T>,
-    value: &'v Value<'v>,
-) -> Result<(), Malformed> {
+fn set_once<T>(known: &mut Option<T>, value: T) -> Result<(), Malformed> {
     if known.is_some() {
         return Err(Malformed::DuplicateKey);
     }
-    *known = Some(value.into());
+    *known = Some(value);
     Ok(())
 }
 
@@ -403,75 +391,52 @@ enum Algorithm {
     Megolm,
 }
 
-impl From<&Value<'_>> for Algorithm {
-    fn from(value: &Value<'_>) -> Self {
-        match value {
-            Value::Null => Algorithm::Null,
-            Value::String(name) if name.is(MEGOLM) => Algorithm::Megolm,
-            Value::String(_) => Algorithm::Other,
-            _ => Algorithm::NotAString,
-        }
+fn algorithm(value: &Value<'_>) -> Algorithm {
+    match value {
+        Value::Null => Algorithm::Null,
+        Value::String(name) if name.is(MEGOLM) => Algorithm::Megolm,
+        Value::String(_) => Algorithm::Other,
+        _ => Algorithm::NotAString,
     }
 }
 
-/// The value of a rotation period (P6).
-enum RotationValue {
-    Null,
-    WrongType,
-    Integer(Integer),
+/// The value that is taken, and why, if it is not the one that was written (P8).
+struct Taken<T> {
+    value: T,
+    cause: Option<Cause>,
 }
 
-impl From<&Value<'_>> for RotationValue {
-    fn from(value: &Value<'_>) -> Self {
-        match value {
-            Value::Null => RotationValue::Null,
-            Value::Integer(integer) => RotationValue::Integer(*integer),
-            _ => RotationValue::WrongType,
-        }
-    }
+fn period_ms(value: &Value<'_>, limits: &Limits) -> Taken<u64> {
+    within(value, DEFAULT_ROTATION_PERIOD_MS, limits.period_ms_lower, limits.period_ms_upper)
+}
+
+fn period_msgs(value: &Value<'_>, limits: &Limits) -> Taken<u64> {
+    let (lower, upper) = (u64::from(limits.messages_lower), u64::from(limits.messages_upper));
+    within(value, u64::from(DEFAULT_ROTATION_PERIOD_MSGS), lower, upper)
 }
 
 /// P6: within the limits, the defaults too.
-fn effective_rotation_value(
-    value: Option<RotationValue>,
-    default: u64,
-    lower: u64,
-    upper: u64,
-) -> (u64, Option<Cause>) {
-    match value {
-        None | Some(RotationValue::Null) => (default.max(lower).min(upper), None),
-        Some(RotationValue::WrongType) => (default.max(lower).min(upper), Some(Cause::WrongType)),
-        Some(RotationValue::Integer(integer)) => match integer.magnitude {
+fn within(value: &Value<'_>, default: u64, lower: u64, upper: u64) -> Taken<u64> {
+    let default = default.max(lower).min(upper);
+    let (value, cause) = match value {
+        Value::Null => (default, None),
+        Value::Integer(integer) => match integer.magnitude {
             _ if integer.negative => (lower, Some(Cause::BelowLimit)),
             Some(value) if value < lower => (lower, Some(Cause::BelowLimit)),
             Some(value) if value <= upper => (value, None),
             _ => (upper, Some(Cause::AboveLimit)),
         },
-    }
+        _ => (default, Some(Cause::WrongType)),
+    };
+    Taken { value, cause }
 }
 
 /// The value of a key that is on or off (P7).
-enum Switch {
-    Null,
-    WrongType,
-    Bool(bool),
-}
-
-impl From<&Value<'_>> for Switch {
-    fn from(value: &Value<'_>) -> Self {
-        match value {
-            Value::Null => Switch::Null,
-            Value::Bool(on) => Switch::Bool(*on),
-            _ => Switch::WrongType,
-        }
-    }
-}
-
-fn effective_switch(value: Option<Switch>) -> (bool, Option<Cause>) {
+fn switch(value: &Value<'_>) -> Taken<bool> {
     match value {
-        None | Some(Switch::Null) => (false, None),
-        Some(Switch::WrongType) => (false, Some(Cause::WrongType)),
-        Some(Switch::Bool(on)) => (on, None),
+        Value::Null => Taken { value: false, cause: None },
+        Value::Bool(on) => Taken { value: *on, cause: None },
+        _ => Taken { value: false, cause: Some(Cause::WrongType) },
     }
 }
 

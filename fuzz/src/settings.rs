@@ -71,8 +71,8 @@ fn check_reading(content: &[u8], (messages, period_ms): (Range, Range)) {
     }
 }
 
-/// Whether pawl may give `why` as the reason for a content with these faults. It may name any of them, and of a text
-/// that is not JSON what it saw before it came to that.
+/// Whether pawl may give `why` as the reason for a content with these faults. It may name any of them, and of bytes that are not
+/// JSON what it saw before it came to that. Bytes that are not UTF-8 break the grammar too, wherever they are not in a string.
 pub(crate) fn may_be_called(why: Malformed, faults: &[Fault]) -> bool {
     let fault = match why {
         Malformed::Json(JsonError::TooLong) => Fault::TooLong,
@@ -86,5 +86,9 @@ pub(crate) fn may_be_called(why: Malformed, faults: &[Fault]) -> bool {
         _ => return false,
     };
     let seen_first = [Fault::NotAnObject, Fault::TooDeep, Fault::DuplicateKey];
-    faults.contains(&fault) || (faults == [Fault::NotJson] && seen_first.contains(&fault))
+    match faults {
+        [Fault::NotJson] => fault == Fault::NotJson || seen_first.contains(&fault),
+        [Fault::NotUtf8] => [Fault::NotUtf8, Fault::NotJson].contains(&fault) || seen_first.contains(&fault),
+        _ => faults.contains(&fault),
+    }
 }

@@ -76,7 +76,7 @@ impl<'a> Members<'a> {
             if let Some(key) = Key::of(&text) {
                 let again = members.get(key).is_some();
                 let key_is_escaped = text.raw() != key.name().as_bytes();
-                // The reader has checked that all of the content is UTF-8, and values end at quotes and the like.
+                // The reader has checked that what it has read is UTF-8, and values end at quotes and the like.
                 let written = content
                     .get(value_range.clone())
                     .and_then(|value| str::from_utf8(value).ok())
