@@ -913,7 +913,7 @@ fn under_freeze_state_events_cannot_be_turned_on() {
 #[test]
 fn a_byte_that_strings_have_a_rule_for_is_found_wherever_it_stands() {
     for place in 0..40 {
-        for byte in 0..0x80_u8 {
+        for byte in 0..=0xff_u8 {
             let mut content = br#"{"k":""#.to_vec();
             content.extend([b'~'; 40]);
             content[6 + place] = byte;
@@ -921,6 +921,7 @@ fn a_byte_that_strings_have_a_rule_for_is_found_wherever_it_stands() {
             let expected = match byte {
                 // A backslash stands before a tilde, which cannot be escaped, or before the closing quote.
                 0..0x20 | b'"' | b'\\' => Err(JsonError::Syntax),
+                0x80.. => Err(JsonError::NotUtf8), // none of them is a character by itself
                 _ => Ok(()),
             };
             assert_eq!(check_object(&content), expected, "{byte:#04x} at {place}");
