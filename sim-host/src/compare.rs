@@ -1,8 +1,9 @@
 //! What a choice of limits costs, and what it buys.
 //!
 //! The device of a scenario is run once for each choice of a [`Grid`], with its limits pinned to that choice: whatever a
-//! room asks for becomes so many messages and that period. That is what an integrator can set. All runs have one seed, so the
-//! same messages are made at the same times, and the same people come and go.
+//! room asks for becomes so many messages and that period. That is what an integrator can set. With one seed the same messages
+//! are made at the same times, and the same people come and go, whatever the choice. Where there are several, each choice is run
+//! with each of them, its figures are those of all its runs together, and a [`Spread`] says how far these lie apart.
 //!
 //! The cost is key shares and what they entail: to-device messages, records stored, flash worn. What it buys is that less
 //! can be read with one leaked session; [`Exposure`] says how that is counted.
@@ -78,8 +79,10 @@ impl Grid {
 /// How the choices are run.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// The seed of all runs.
+    /// The first seed.
     pub seed: u64,
+    /// With how many seeds each choice is run.
+    pub seeds: NonZeroU32,
     /// How deep they go.
     pub crypto: Crypto,
     /// How many messages ahead sessions are stored; unless it is said, as the scenario says.
@@ -95,8 +98,10 @@ pub struct Comparison {
     pub scenario: String,
     /// How deep the runs went: `vodozemac` or `none`.
     pub crypto: &'static str,
-    /// Their seed.
+    /// Their first seed.
     pub seed: u64,
+    /// With how many seeds each choice was run.
+    pub seeds: u32,
     /// How many messages ahead sessions were stored.
     pub reserve: u32,
     /// The virtual time of each run, in milliseconds.
@@ -126,6 +131,9 @@ pub struct Outcome {
     pub total: Cost<u64>,
     /// What can be read with one leaked session.
     pub exposure: Exposed,
+    /// How far apart its runs lie; nothing where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spread: Option<Spread>,
     /// Messages that went out encrypted.
     pub messages: u64,
     /// Sessions that were made.
@@ -168,10 +176,53 @@ pub struct Cost<T> {
     pub words_erased: T,
 }
 
+/// The least and the greatest among the runs of a choice, one for each seed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Spread {
+    /// Key shares a day.
+    pub key_shares_a_day: [f64; 2],
+    /// Messages readable with one leaked session, in the mean over messages.
+    pub mean_messages: [f64; 2],
+    /// The longest time readable with one leaked session, in milliseconds.
+    pub longest_ms: [u64; 2],
+}
+
+impl Spread {
+    fn of(runs: &[Weighed]) -> Option<Self> {
+        if runs.len() < 2 {
+            return None;
+        }
+        let ends = |of: fn(&Weighed) -> f64| {
+            let values = || runs.iter().map(of);
+            [values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max)]
+        };
+        let longest_ms = || runs.iter().map(|run| run.exposure.longest_ms);
+        Some(Spread {
+            key_shares_a_day: ends(|run| a_day(run.report.key_shares, run.report.simulated_ms)),
+            mean_messages: ends(|run| run.exposure.mean_over_messages()),
+            longest_ms: [longest_ms().min()?, longest_ms().max()?],
+        })
+    }
+}
+
+fn a_day(count: u64, simulated_ms: u64) -> f64 {
+    count as f64 / (simulated_ms as f64 / DAY_MS as f64)
+}
+
 impl Cost<u64> {
+    fn of(runs: &[Weighed]) -> Self {
+        let sum = |of: fn(&Weighed) -> u64| runs.iter().map(of).sum();
+        Cost {
+            key_shares: sum(|run| run.report.key_shares),
+            to_device_messages: sum(|run| run.report.to_device_messages),
+            records_stored: sum(|run| run.report.records_stored),
+            words_written: sum(|run| run.words_written),
+            words_erased: sum(|run| run.words_erased),
+        }
+    }
+
     fn a_day(&self, simulated_ms: u64) -> Cost<f64> {
-        let days = simulated_ms as f64 / DAY_MS as f64;
-        let a_day = |count: u64| count as f64 / days;
+        let a_day = |count| a_day(count, simulated_ms);
         Cost {
             key_shares: a_day(self.key_shares),
             to_device_messages: a_day(self.to_device_messages),
@@ -207,26 +258,30 @@ impl From<Exposure> for Exposed {
 }
 
 impl Outcome {
-    fn new(limits: Choice, weighed: Weighed) -> Self {
-        let Weighed { report, exposure, words_written, words_erased } = weighed;
-        let total = Cost {
-            key_shares: report.key_shares,
-            to_device_messages: report.to_device_messages,
-            records_stored: report.records_stored,
-            words_written,
-            words_erased,
-        };
+    /// What came of all runs of a choice.
+    fn new(limits: Choice, runs: &[Weighed]) -> Self {
+        let total = Cost::of(runs);
+        let mut exposure = Exposure::default();
+        let mut rotations = BTreeMap::new();
+        for run in runs {
+            exposure.add(&run.exposure);
+            for (reason, count) in &run.report.rotations {
+                *rotations.entry(*reason).or_default() += count;
+            }
+        }
+        let sum = |of: fn(&Weighed) -> u64| runs.iter().map(of).sum();
         Outcome {
             limits,
             matrix_default: limits == Choice::MATRIX_DEFAULT,
             beaten: Beaten::default(),
-            a_day: total.a_day(report.simulated_ms),
+            a_day: total.a_day(sum(|run| run.report.simulated_ms)),
             total,
             exposure: exposure.into(),
+            spread: Spread::of(runs),
             messages: exposure.messages,
-            sessions: report.sessions,
-            rotations: report.rotations,
-            violation_count: report.violation_count,
+            sessions: sum(|run| run.report.sessions),
+            rotations,
+            violation_count: sum(|run| run.report.violation_count),
         }
     }
 
@@ -288,6 +343,7 @@ pub fn compare(
         scenario: scenario.name.clone(),
         crypto: effort.crypto.name(),
         seed: effort.seed,
+        seeds: effort.seeds.get(),
         reserve: effort.reserve.unwrap_or(scenario.device.reserve).get(),
         simulated_ms: scenario.duration_ms,
         choices: Vec::new(),
@@ -295,56 +351,62 @@ pub fn compare(
         violations: Vec::new(),
         wall_ms: 0,
     };
-    for (limits, weighed) in run_all(scenario, &grid.choices(), effort, progress) {
-        comparison.violation_count += weighed.report.violation_count;
+    let choices = grid.choices();
+    let runs = run_all(scenario, &choices, effort, progress);
+    for (limits, runs) in choices.into_iter().zip(runs.chunks(effort.seeds.get() as usize)) {
+        let outcome = Outcome::new(limits, runs);
+        comparison.violation_count += outcome.violation_count;
         let room_left = VIOLATIONS_KEPT.saturating_sub(comparison.violations.len());
-        comparison.violations.extend(weighed.report.violations.iter().take(room_left).map(|violation| {
+        let violations =
+            runs.iter().flat_map(|run| run.report.violations.iter().map(|one| (run.report.seed, one)));
+        comparison.violations.extend(violations.take(room_left).map(|(seed, violation)| {
             let (messages, period) =
                 (messages(limits.messages.get().into()), rough_duration(limits.period_ms));
             Violation {
-                detail: format!("{} (limits: {messages}, {period})", violation.detail),
+                detail: format!("{} (limits: {messages}, {period}; seed {seed})", violation.detail),
                 ..violation.clone()
             }
         }));
-        comparison.choices.push(Outcome::new(limits, weighed));
+        comparison.choices.push(outcome);
     }
     comparison.mark_the_beaten();
     comparison.wall_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     comparison
 }
 
-/// In the order of the choices.
+/// In the order of the choices, and for each in that of the seeds.
 fn run_all(
     scenario: &Scenario,
     choices: &[Choice],
     effort: &Effort,
     progress: &(dyn Fn(u64) + Sync),
-) -> Vec<(Choice, Weighed)> {
+) -> Vec<Weighed> {
+    let seeds = || (0..effort.seeds.get()).map(|number| effort.seed.wrapping_add(number.into()));
+    let runs: Vec<(Choice, u64)> =
+        choices.iter().flat_map(|choice| seeds().map(|seed| (*choice, seed))).collect();
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            let Some(&choice) = choices.get(number) else {
+            let Some(&(choice, seed)) = runs.get(number) else {
                 return done;
             };
-            done.push((number, choice, run_one(&choice.pinned(scenario), effort, progress)));
+            done.push((number, run_one(&choice.pinned(scenario), seed, effort, progress)));
         }
     };
     let mut done: Vec<_> = thread::scope(|scope| {
-        let threads = effort.threads.get().min(choices.len());
+        let threads = effort.threads.get().min(runs.len());
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         workers.into_iter().flat_map(|worker| worker.join().expect("a run does not panic")).collect()
     });
-    done.sort_by_key(|(number, ..)| *number);
-    done.into_iter().map(|(_, choice, weighed)| (choice, weighed)).collect()
+    done.sort_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, weighed)| weighed).collect()
 }
 
-fn run_one(scenario: &Scenario, effort: &Effort, progress: &(dyn Fn(u64) + Sync)) -> Weighed {
-    let plan = Plan {
-        reserve: effort.reserve.unwrap_or(scenario.device.reserve),
-        ..Plan::new(scenario, effort.seed)
-    };
+fn run_one(scenario: &Scenario, seed: u64, effort: &Effort, progress: &(dyn Fn(u64) + Sync)) -> Weighed {
+    let plan =
+        Plan { reserve: effort.reserve.unwrap_or(scenario.device.reserve), ..Plan::new(scenario, seed) };
     let mut told_ms = 0;
     let progress = |at_ms: u64| {
         progress(at_ms - told_ms);

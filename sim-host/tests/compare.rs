@@ -66,7 +66,7 @@ fn grid(messages: &[u32], periods_ms: &[u64]) -> Grid {
 fn compared(scenario: &str, grid: &Grid, crypto: Crypto, threads: usize) -> Comparison {
     let scenario = Scenario::parse("file.toml", scenario).unwrap();
     let threads = NonZeroUsize::new(threads).unwrap();
-    let effort = Effort { seed: 3, crypto, reserve: None, threads };
+    let effort = Effort { seed: 3, seeds: NonZeroU32::MIN, crypto, reserve: None, threads };
     let mut comparison = compare(&scenario, grid, &effort, &|_| {});
     comparison.wall_ms = 0;
     comparison
@@ -171,6 +171,39 @@ fn how_many_run_at_once_changes_nothing() {
     assert_eq!(alone, compared(LIVELY, &grid, Crypto::None, 4));
 }
 
+#[test]
+fn with_several_seeds_a_choice_comes_to_what_its_runs_come_to_together() {
+    let scenario = Scenario::parse("file.toml", LIVELY).unwrap();
+    let with = |seed, seeds| {
+        let (seeds, threads) = (NonZeroU32::new(seeds).unwrap(), NonZeroUsize::new(2).unwrap());
+        let effort = Effort { seed, seeds, crypto: Crypto::None, reserve: None, threads };
+        compare(&scenario, &grid(&[5, 50], &[HOUR_MS, DAY_MS]), &effort, &|_| {})
+    };
+    let (together, alone) = (with(7, 3), [7, 8, 9].map(|seed| with(seed, 1)));
+    assert_eq!((together.violation_count, together.choices.len()), (0, 4));
+    for (number, choice) in together.choices.iter().enumerate() {
+        let runs = || alone.iter().map(|comparison| &comparison.choices[number]);
+        assert!(runs().all(|run| run.limits == choice.limits && run.spread.is_none()));
+        assert_eq!(choice.messages, runs().map(|run| run.messages).sum::<u64>());
+        assert_eq!(choice.sessions, runs().map(|run| run.sessions).sum::<u64>());
+        assert_eq!(choice.rotations.values().sum::<u64>(), choice.sessions);
+        assert_eq!(choice.total.key_shares, runs().map(|run| run.total.key_shares).sum::<u64>());
+        assert_eq!(Some(choice.exposure.most_messages), runs().map(|run| run.exposure.most_messages).max());
+        let spread = choice.spread.unwrap();
+        let shares: Vec<f64> = runs().map(|run| run.a_day.key_shares).collect();
+        let means: Vec<f64> = runs().map(|run| run.exposure.mean_messages).collect();
+        for ([least, greatest], of_runs, together) in [
+            (spread.key_shares_a_day, shares, choice.a_day.key_shares),
+            (spread.mean_messages, means, choice.exposure.mean_messages),
+        ] {
+            assert!(of_runs.contains(&least) && of_runs.contains(&greatest), "{of_runs:?}");
+            assert!(of_runs.iter().all(|run| (least..=greatest).contains(run)), "{of_runs:?}");
+            assert!((least..=greatest).contains(&together), "{together} of {of_runs:?}");
+        }
+        assert_eq!(Some(spread.longest_ms[1]), runs().map(|run| run.exposure.longest_ms).max());
+    }
+}
+
 // ---- the command line ----
 
 fn to_json(arguments: &[&str], file: &Path) -> Value {
@@ -209,7 +242,7 @@ fn the_json_has_every_figure_of_every_choice() {
     fs::write(&scenario, STEADY).unwrap();
     let arguments = ["compare", scenario.to_str().unwrap(), "--messages", "100,10", "--periods", "7d,90m"];
     let compared = to_json(&arguments, &json);
-    for field in ["seed", "reserve", "simulated_ms", "violation_count", "wall_ms"] {
+    for field in ["seed", "seeds", "reserve", "simulated_ms", "violation_count", "wall_ms"] {
         assert!(compared[field].is_u64(), "{field}");
     }
     assert_eq!((&compared["scenario"], &compared["crypto"]), (&"mine".into(), &"none".into()));

@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{Comparison, Effort, Grid, compare};
 use crate::output::{OutputFile, print};
 use crate::scenario::{self, Crypto, Ms, Scenario};
+use crate::table::columns;
 use crate::units::violations;
 
 /// The scenario that is compared where none is named.
@@ -21,7 +22,7 @@ pub const DEFAULT_SCENARIO: &str = "three-rooms";
 #[command(after_help = HELP)]
 pub struct Arguments {
     /// The scenario to run: a built-in one by its name (`pawl-sim scenarios` lists them), or a TOML file
-    #[arg(default_value = DEFAULT_SCENARIO)]
+    #[arg(default_value = DEFAULT_SCENARIO, value_parser = scenario::command::name_or_file(), hide_possible_values = true)]
     scenario: String,
     /// The numbers of messages a session, separated by commas
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,10,100,1000,10000")]
@@ -29,9 +30,12 @@ pub struct Arguments {
     /// The periods of a session, separated by commas, such as 90m,1d,7d
     #[arg(long, value_name = "TIME,…", value_delimiter = ',', value_parser = period, default_value = "1h,6h,1d,7d,28d")]
     periods: Vec<Ms>,
-    /// The seed of everything random but the keys; all choices have the same
+    /// The seed of everything random but Olm's keys; all choices have the same
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Runs each choice with so many seeds, --seed and those after it, and says how far apart they lie
+    #[arg(long, value_name = "N", default_value = "1")]
+    seeds: NonZeroU32,
     /// How deep to go: every message really encrypted and decrypted, or decisions only. The figures are the same
     #[arg(long, value_name = "DEPTH", default_value = "none")]
     crypto: Crypto,
@@ -60,6 +64,7 @@ Examples:
   pawl-sim compare                                       what limits cost and buy, in three rooms
   pawl-sim compare public-room --messages 50,100,200 --periods 1d,7d
   pawl-sim compare mine.toml --svg limits.svg            your own scenario, and a picture
+  pawl-sim compare small-table --messages 10,99 --periods 1d --seeds 3   what of it is chance
   pawl-sim compare --json limits.json --quiet            every figure, for programs
 
 Exit status: 0 all is well, 1 the observer saw a violation, 2 wrong use or a file that cannot be written.";
@@ -88,7 +93,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         file.write(comparison.picture().as_bytes())?;
     }
     if !arguments.quiet {
-        print(comparison.text(columns()))?;
+        print(comparison.text(columns().unwrap_or(WIDTH_ELSEWHERE)))?;
     } else if !comparison.is_clean() {
         eprintln!("pawl-sim: {}; --json FILE lists them", violations(comparison.violation_count));
     }
@@ -103,15 +108,17 @@ fn compare_with_progress(scenario: &Scenario, arguments: &Arguments) -> Comparis
     let threads = arguments.threads.or_else(|| std::thread::available_parallelism().ok());
     let effort = Effort {
         seed: arguments.seed,
+        seeds: arguments.seeds,
         crypto: arguments.crypto,
         reserve: arguments.reserve,
         threads: threads.unwrap_or(NonZeroUsize::MIN),
     };
     let choices = (grid.messages.len() * grid.periods_ms.len()) as u64;
+    let runs = choices.saturating_mul(arguments.seeds.get().into());
     let bar = if arguments.quiet || !io::stderr().is_terminal() {
         ProgressBar::hidden()
     } else {
-        ProgressBar::new(choices.saturating_mul(scenario.duration_ms))
+        ProgressBar::new(runs.saturating_mul(scenario.duration_ms))
     };
     let template = "{msg} {bar:40} {percent:>3} %, {eta} left";
     bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -123,8 +130,3 @@ fn compare_with_progress(scenario: &Scenario, arguments: &Arguments) -> Comparis
 
 /// How wide the tables may be where they are not printed on a terminal, in columns.
 const WIDTH_ELSEWHERE: usize = 100;
-
-fn columns() -> usize {
-    let on_terminal = io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
-    on_terminal.map_or(WIDTH_ELSEWHERE, |(width, _)| usize::from(width.0))
-}

@@ -94,7 +94,10 @@ impl Comparison {
         let title = format!("What limits cost and what they expose: {}", self.scenario);
         write_at(paper, &title, (LEFT.start, 32), 22.0, HPos::Left)?;
         let simulated = rough_duration(self.simulated_ms);
-        let below = format!("{} choices, {simulated} simulated, seed {}", self.choices.len(), self.seed);
+        let seeds =
+            if self.seeds == 1 { String::new() } else { format!(", {} seeds from it on", self.seeds) };
+        let below =
+            format!("{} choices, {simulated} simulated, seed {}{seeds}", self.choices.len(), self.seed);
         write_at(paper, &below, (LEFT.start, 55), 15.0, HPos::Left)?;
         write_at(paper, "key shares a day", (LEFT.start - 60, 84), 16.0, HPos::Left)?;
         let cost = Axis::of(self.choices.iter().map(Outcome::cost), &DECADES, decade);

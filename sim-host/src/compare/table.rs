@@ -6,8 +6,8 @@ use anstyle::Style;
 use comfy_table::{Cell, CellAlignment, Color, Table, presets};
 use unicode_width::UnicodeWidthStr;
 
-use super::{Choice, Comparison, Outcome};
-use crate::units::{grouped, rough_duration, violations};
+use super::{Choice, Comparison, Outcome, Spread};
+use crate::units::{grouped, rough_duration, verdict};
 
 const HEADING: Style = Style::new().bold();
 
@@ -78,14 +78,18 @@ impl Comparison {
     }
 
     fn heading(&self) -> String {
-        let Comparison { scenario, crypto, seed, reserve, .. } = self;
+        let Comparison { scenario, crypto, seed, seeds, reserve, .. } = self;
         let simulated = rough_duration(self.simulated_ms);
         let depth = if *crypto == "none" { ", without cryptography" } else { "" };
         let messages = grouped(self.choices.iter().map(|one| one.messages).max().unwrap_or_default());
         let count = self.choices.len();
+        let (seed, each) = match seeds {
+            1 => (format!("seed {seed}"), ""),
+            _ => (format!("{seeds} seeds from {seed} on"), ", with all seeds"),
+        };
         format!(
-            "{scenario}, {simulated} simulated{depth}, seed {seed}, sessions stored {reserve} ahead: {count} choices of limits,\n\
-             {messages} encrypted messages each. Rows are periods, columns the most messages a session.\n"
+            "{scenario}, {simulated} simulated{depth}, {seed}, sessions stored {reserve} ahead: {count} choices of limits,\n\
+             {messages} encrypted messages each{each}. Rows are periods, columns the most messages a session.\n"
         )
     }
 
@@ -101,6 +105,11 @@ impl Comparison {
              lets nobody read over a longer time; it is better in one of the two. Sessions that were not new for their\n\
              messages or their age were so for departures, removed devices and restarts, or were a room's first.\n",
         );
+        if self.seeds > 1 {
+            notes.push_str(
+                "Below some figures of the last table: the least and the greatest with one of the seeds.\n",
+            );
+        }
         let too_long = self.choices.iter().map(|one| one.limits.period_ms);
         if let Some(period_ms) =
             too_long.filter(|period_ms| period_ms.saturating_mul(2) > self.simulated_ms).min()
@@ -236,10 +245,11 @@ impl Comparison {
 
     fn violations_found(&self) -> String {
         const SHOWN: usize = 10;
+        let verdict = verdict(self.is_clean(), self.violation_count);
         if self.is_clean() {
-            return "No violation.\n".to_owned();
+            return format!("{verdict}\n");
         }
-        let mut text = format!("{}:\n", violations(self.violation_count));
+        let mut text = format!("{verdict}:\n");
         for violation in self.violations.iter().take(SHOWN) {
             let _ = writeln!(text, "  at {} ms in {}: {}", violation.at_ms, violation.room, violation.detail);
         }
@@ -256,15 +266,23 @@ impl Outcome {
     }
 
     fn row(&self, messages: String, period: String) -> [String; 9] {
+        let spread = |of: fn(&Spread) -> [f64; 2], written: fn(f64) -> String| {
+            let [least, greatest] = self.spread.as_ref().map(of)?.map(written);
+            Some(if least == greatest { format!("\n{least}") } else { format!("\n{least}–{greatest}") })
+        };
+        let with = |figure: String, spread: Option<String>| figure + &spread.unwrap_or_default();
         [
             messages,
             period,
-            figure(self.a_day.key_shares),
+            with(figure(self.a_day.key_shares), spread(|spread| spread.key_shares_a_day, figure)),
             figure(self.a_day.to_device_messages),
             figure(self.a_day.records_stored),
-            figure(self.exposure.mean_messages),
+            with(figure(self.exposure.mean_messages), spread(|spread| spread.mean_messages, figure)),
             grouped(self.exposure.most_messages),
-            time(self.exposure.longest_ms as f64),
+            with(
+                time(self.exposure.longest_ms as f64),
+                spread(|spread| spread.longest_ms.map(|ms| ms as f64), time),
+            ),
             self.beaten_on().to_owned(),
         ]
     }
