@@ -1,7 +1,8 @@
 //! Makes a trace that shows a violation as short as it can, in a bounded number of replays.
 //!
 //! Lines go first, in halves, quarters and so on (delta debugging), then what is left in them gets smaller: contents,
-//! counts, times, the configuration. Whatever still shows a violation of the same kind is kept. Nothing is random.
+//! counts, times, the configuration. Whatever still shows a violation of the same kind is kept. Of a few lines, every choice of
+//! fewer is tried in the end. Nothing is random.
 
 use super::script::{Config, Line, Member, Op, Script};
 use crate::scenario::Policy;
@@ -45,7 +46,7 @@ pub(super) fn shrink(
         shrinker.simplify_config();
         shrinker.simplify_contents();
         shrinker.reduce_numbers();
-        if shrinker.exhausted || shrinker.best == before {
+        if shrinker.exhausted || (shrinker.best == before && !shrinker.choose_lines()) {
             break;
         }
     }
@@ -139,6 +140,22 @@ impl Shrinker<'_> {
                 chunk /= 2;
             }
         }
+    }
+
+    /// The fewest of the lines that show it, where there are so few that every choice can be tried: some can go only together.
+    fn choose_lines(&mut self) -> bool {
+        const MOST: usize = 10;
+        let lines = self.best.lines.clone();
+        if lines.len() > MOST {
+            return false;
+        }
+        let all = (1_u32 << lines.len()) - 1;
+        let mut choices: Vec<u32> = (1..all).collect();
+        choices.sort_by_key(|choice| choice.count_ones());
+        choices.into_iter().any(|choice| {
+            let chosen = lines.iter().enumerate().filter(|(place, _)| choice >> place & 1 == 1);
+            self.take_lines(chosen.map(|(_, line)| line.clone()).collect())
+        })
     }
 
     /// Two sends that stand beside each other become one, at the time of either.

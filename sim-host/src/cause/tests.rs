@@ -112,6 +112,20 @@ fn a_trace_gets_as_short_as_what_it_shows() {
 }
 
 #[test]
+fn of_a_few_lines_those_go_too_that_only_go_together() {
+    let restart = |at| Line { at, op: Op::Restart { clean: false } };
+    let departure = Line { at: 1, op: Op::Member(Member::known("leave", "join")) };
+    let lines = vec![restart(0), departure, restart(2)];
+    let mut shows = |script: &Script| {
+        let restarts = script.lines.iter().filter(|line| matches!(line.op, Op::Restart { .. })).count();
+        (script.lines.len() > restarts && restarts % 2 == 0).then_some(script.lines.len())
+    };
+    let script = Script { lines, ..long_script() };
+    let (script, _) = shrink::shrink(script, &mut shows, &mut |_| {}).unwrap();
+    assert_eq!(script.lines, [Line { at: 0, op: Op::Member(Member::known("leave", "join")) }]);
+}
+
+#[test]
 fn the_same_script_shrinks_to_the_same_trace_in_as_many_replays() {
     let shrunk = || {
         let mut shows = |script: &Script| messages_an_hour_after_a_departure(script, 3);
