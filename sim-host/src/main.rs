@@ -101,7 +101,7 @@ const COMPLETIONS_EXAMPLES: &str = "Examples:
 #[derive(Args)]
 struct RunArguments {
     /// The scenario to run: a built-in one by its name (`pawl-sim scenarios` lists them), or a TOML file.
-    #[arg(default_value = Scenario::DEFAULT)]
+    #[arg(default_value = Scenario::DEFAULT, value_parser = scenario::command::name_or_file(), hide_possible_values = true)]
     scenario: String,
     /// How deep to go: every message really encrypted and decrypted, or decisions only. Unless told: as the scenario says.
     #[arg(long, value_name = "DEPTH")]
@@ -117,7 +117,7 @@ struct RunArguments {
     /// encryption events, else the first where people come and go, else the first that is encrypted, else the first.
     #[arg(long, value_name = "ID", requires = "html")]
     html_room: Option<String>,
-    /// The seed of everything random but the keys: one seed, one report (`wall_ms` apart).
+    /// The seed of everything random but Olm's keys: one seed, one report (`wall_ms` apart).
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// How many messages ahead sessions are stored: after a power cut, up to as many are lost to a session's limit.

@@ -161,6 +161,19 @@ fn what_is_wrong_is_said_by_file_line_column_and_field() {
         ),
         ("!a:b", "!{n}:b", "file.toml:5:6: room[0].id: ", "count is more than 1"),
         ("\"0s\"", "{ every = \"1h\", after = \"2h\" }", "file.toml:9:", "expected one of `every`, `first`"),
+        (
+            "\"0s\"",
+            "{ every = \"1h\", first = \"2h\", until = \"2h\" }",
+            "file.toml:9:44: room[0].event[0].at.until: ",
+            "before it happens first",
+        ),
+        (
+            "\"0s\"",
+            "{ every = \"1h\", until = \"1h\" }",
+            "file.toml:9:30: room[0].event[0].at.until: ",
+            "before it happens first",
+        ),
+        ("about = \"x\"", "about = \"x\"\nabout = \"y\"", "file.toml:2:1: about: ", "duplicate key"),
         ("\"0s\"", "7", "file.toml:9:6: room[0].event[0].at: ", "a list of times"),
         ("\"0s\"", "[]", "file.toml:9:6: room[0].event[0].at: ", "there is no time"),
         ("!a:b", "", "file.toml:5:6: room[0].id: ", "has an ID"),
@@ -220,10 +233,15 @@ fn the_command_line_lists_prints_and_runs_them() {
     assert_eq!((&report["scenario"], &report["crypto"]), (&"mine".into(), &"none".into()));
     assert_eq!(report["violations"], serde_json::json!([]));
 
-    fs::write(&file, "about = 1\n").unwrap();
-    let output = pawl_sim().args(["run", path]).assert().code(2).get_output().stderr.clone();
-    let message = String::from_utf8(output).unwrap();
-    assert!(message.contains("mine.toml:1:9: about: "), "{message}");
+    for (text, said) in [
+        (&b"about = 1\n"[..], "mine.toml:1:9: about: "),
+        (b"about = \"x\"\nduration = \"\xe9\xa9\xff\"\n", "mine.toml:2:13: this is no character in UTF-8"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let output = pawl_sim().args(["run", path]).assert().code(2).get_output().stderr.clone();
+        let message = String::from_utf8(output).unwrap();
+        assert!(message.contains(said), "{message}");
+    }
     pawl_sim().args(["scenarios", "no-such-scenario"]).assert().code(2);
 }
 

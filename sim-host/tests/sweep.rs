@@ -219,6 +219,21 @@ fn a_sweep_that_is_killed_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn of_two_sweeps_that_would_keep_their_reports_in_one_file_the_second_does_not_begin() {
+    let folder = Folder::new();
+    let mut child = begin(&folder, "sweep.json");
+    let second = folder.sweep(&LONG).arg("sweep.json").assert().code(2).get_output().stderr.clone();
+    let said = String::from_utf8(second).unwrap();
+    assert!(said.contains("another sweep keeps its report in"), "{said}");
+    folder.sweep(&["small-table", "--seeds", "2", "--json", "another.json"]).assert().success();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // The lock went with whoever had it, and nothing is left of it in the end.
+    folder.sweep(&LONG).arg("sweep.json").assert().success();
+    assert!(!folder.file("sweep.json.lock").exists());
+}
+
+#[test]
 fn a_sweep_that_is_interrupted_writes_its_report_and_says_so() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let folder = Folder::new();

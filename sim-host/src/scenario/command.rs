@@ -1,8 +1,11 @@
 //! `pawl-sim scenarios`: what scenarios there are.
 
+use std::ffi::OsStr;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser, ValueParser};
+use clap::error::Error;
+use clap::{Arg, Args, Command};
 
 use super::{Scenario, Source, drawn};
 use crate::output::print;
@@ -13,7 +16,7 @@ use crate::units::rough_duration;
 #[command(after_help = HELP)]
 pub struct Arguments {
     /// Prints the text of this built-in scenario, to start one of your own from.
-    #[arg(value_name = "NAME", conflicts_with = "names")]
+    #[arg(value_name = "NAME", conflicts_with = "names", value_parser = name_or_file(), hide_possible_values = true)]
     name: Option<String>,
     /// Prints the names alone, one a line.
     #[arg(long)]
@@ -56,6 +59,31 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, String> {
 /// There is no such scenario, or something is wrong with it.
 pub fn find(name_or_file: &str, seed: u64) -> Result<Scenario, String> {
     Source::find(name_or_file).map(|source| source.scenario(seed).into_owned())
+}
+
+/// Takes any name or file. Completions offer the scenarios that are built in.
+pub fn name_or_file() -> ValueParser {
+    #[derive(Clone)]
+    struct NameOrFile;
+
+    impl TypedValueParser for NameOrFile {
+        type Value = String;
+
+        fn parse_ref(
+            &self,
+            command: &Command,
+            argument: Option<&Arg>,
+            value: &OsStr,
+        ) -> Result<String, Error> {
+            StringValueParser::new().parse_ref(command, argument, value)
+        }
+
+        fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+            Some(Box::new(names().map(PossibleValue::new)))
+        }
+    }
+
+    ValueParser::new(NameOrFile)
 }
 
 /// All that can be named: those that are written, then the one that is drawn.

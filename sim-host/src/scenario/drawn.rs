@@ -10,6 +10,7 @@ use std::fmt::Write;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::when::{Repeated, parse_ms};
 use super::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Scenario};
 
 /// The name by which it is called.
@@ -436,11 +437,17 @@ impl Draw {
             kind => {
                 let every_ms =
                     self.beat_ms * least_ms.div_ceil(self.beat_ms) * self.random.random_range(1..=12);
-                let first =
-                    if self.chance(30) { format!(", first = \"{}\"", self.moment()) } else { String::new() };
-                let until =
-                    if self.chance(20) { format!(", until = \"{}\"", self.moment()) } else { String::new() };
-                let random = if kind < 8 { ", random = true" } else { "" };
+                let first = self.chance(30).then(|| self.moment());
+                let mut until = self.chance(20).then(|| self.moment());
+                let random = kind < 8;
+                let [first_ms, until_ms] =
+                    [&first, &until].map(|time| Some(parse_ms(time.as_deref()?).ok()?.0));
+                if (Repeated { every: every_ms, first: first_ms, until: until_ms, random }).never_happens() {
+                    until = None; // it goes on instead
+                }
+                let first = first.map_or(String::new(), |first| format!(", first = \"{first}\""));
+                let until = until.map_or(String::new(), |until| format!(", until = \"{until}\""));
+                let random = if random { ", random = true" } else { "" };
                 format!("{{ every = \"{}\"{first}{until}{random} }}", time(every_ms))
             }
         }

@@ -36,6 +36,21 @@ pub struct ScenarioError {
     pub message: String,
 }
 
+impl ScenarioError {
+    /// One at so many bytes from the beginning of a text.
+    fn at(source: &str, text: &str, offset: usize, field: String, message: &str) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let line_begin = before.rfind('\n').map_or(0, |newline| newline + 1);
+        ScenarioError {
+            source: source.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_begin..].chars().count() + 1,
+            field,
+            message: message.to_owned(),
+        }
+    }
+}
+
 impl Display for ScenarioError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ScenarioError { source, line, column, field, message } = self;
@@ -60,7 +75,13 @@ impl Scenario {
 
     pub(super) fn open_with_text(path: &Path) -> Result<(Self, String), String> {
         let source = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {source}: {error}"))?;
+        let bytes = std::fs::read(path).map_err(|error| format!("cannot read {source}: {error}"))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let good = error.utf8_error().valid_up_to();
+            let text = String::from_utf8_lossy(error.as_bytes());
+            let message = "this is no character in UTF-8; a scenario is a text in UTF-8";
+            ScenarioError::at(&source, &text, good, String::new(), message).to_string()
+        })?;
         let mut scenario = Scenario::parse(&source, &text).map_err(|error| error.to_string())?;
         if let Some(stem) = path.file_stem() {
             scenario.name = stem.to_string_lossy().into_owned();
@@ -74,18 +95,15 @@ impl Scenario {
     /// What is wrong with it.
     pub fn parse(source: &str, text: &str) -> Result<Self, ScenarioError> {
         let error_at = |span: Span<usize>, field: String, message: &str| {
-            let before = text.get(..span.start).unwrap_or(text);
-            let line_begin = before.rfind('\n').map_or(0, |newline| newline + 1);
-            ScenarioError {
-                source: source.to_owned(),
-                line: before.matches('\n').count() + 1,
-                column: before[line_begin..].chars().count() + 1,
-                field,
-                message: message.to_owned(),
-            }
+            ScenarioError::at(source, text, span.start, field, message)
         };
-        let deserializer = toml::Deserializer::parse(text)
-            .map_err(|error| error_at(error.span().unwrap_or(0..0), String::new(), error.message()))?;
+        let deserializer = toml::Deserializer::parse(text).map_err(|error| {
+            let span = error.span().unwrap_or(0..0);
+            // Of what is no TOML there are no fields, but for a key that stands there twice.
+            let is_a_key = error.message().starts_with("duplicate key");
+            let field = text.get(span.clone()).filter(|_| is_a_key).unwrap_or_default();
+            error_at(span, field.to_owned(), error.message())
+        })?;
         let mut scenario: Scenario = serde_path_to_error::deserialize(deserializer).map_err(|error| {
             let path = FieldPath::from(error.path());
             let error = error.into_inner();
@@ -261,7 +279,13 @@ impl When {
         match self {
             When::At(times) if times.is_empty() => path.clone().fault("there is no time in it"),
             When::At(_) => Ok(()),
-            When::Repeated(repeated) => at_least_1(repeated.every, &path.key("every")),
+            When::Repeated(repeated) => {
+                at_least_1(repeated.every, &path.key("every"))?;
+                if repeated.never_happens() {
+                    return path.key("until").fault("it is over before it happens first");
+                }
+                Ok(())
+            }
         }
     }
 }

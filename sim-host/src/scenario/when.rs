@@ -124,6 +124,14 @@ pub struct Repeated {
     pub random: bool,
 }
 
+impl Repeated {
+    /// Whether it is over before it happens first, whatever chance may bring.
+    pub(super) fn never_happens(&self) -> bool {
+        let first = self.first.or((!self.random).then_some(self.every));
+        self.until.is_some_and(|until| until <= first.unwrap_or(0))
+    }
+}
+
 impl<'de> Deserialize<'de> for When {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct WhenVisitor;

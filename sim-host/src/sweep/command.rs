@@ -14,6 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Afresh, AllRun, ReportFile, SeedRange, Seeds, Shard, Subject, SweepReport, Work};
 use crate::output::print;
+use crate::scenario::command::name_or_file;
 use crate::scenario::{Crypto, Source};
 use crate::units::{panics, violations};
 
@@ -22,7 +23,7 @@ use crate::units::{panics, violations};
 #[command(after_help = HELP)]
 pub struct Arguments {
     /// The scenarios to run with each seed: built-in ones by name (`pawl-sim scenarios` lists them), or TOML files
-    #[arg(value_name = "SCENARIO", default_values = DEFAULT_SCENARIOS)]
+    #[arg(value_name = "SCENARIO", default_values = DEFAULT_SCENARIOS, value_parser = name_or_file(), hide_possible_values = true)]
     scenarios: Vec<String>,
     /// The seeds: 1000 for those from 1 to 1000, or 5..1005 for those from 5 to 1004, its end not included
     #[arg(long, value_name = "SEEDS", default_value = DEFAULT_SEEDS)]
@@ -99,6 +100,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let subject = Subject::new(sources, arguments.crypto, arguments.reserve)?;
     let shard = shard(arguments)?;
     let file = arguments.json.as_deref().map(ReportFile::new);
+    let _claim = file.as_ref().map(ReportFile::claim).transpose()?;
     let afresh = if arguments.afresh { Afresh::Yes } else { Afresh::No };
     let mut report = match &file {
         None => SweepReport::new(subject.plan().clone(), arguments.seeds),

@@ -1,8 +1,9 @@
 //! The file that a report is kept in.
 
-use std::fs;
-use std::io::ErrorKind;
-use std::path::Path;
+use std::ffi::OsString;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 
 use super::{SeedRange, Subject, SweepReport};
 use crate::output::OutputFile;
@@ -34,6 +35,23 @@ impl ReportFile {
     pub fn load(&self) -> Result<SweepReport, String> {
         self.load_if_any()?
             .ok_or_else(|| format!("cannot read {}: there is no such file", self.0.path().display()))
+    }
+
+    /// Keeps other sweeps away from the file as long as what is returned lives: of two that kept their reports in one file,
+    /// the seeds of one would be lost.
+    ///
+    /// # Errors
+    /// A message for people: another sweep is at it, or a file beside it cannot be made.
+    pub fn claim(&self) -> Result<Claim, String> {
+        let path = self.0.path();
+        let mut name = OsString::from(path.file_name().unwrap_or_default());
+        name.push(".lock");
+        let beside = path.with_file_name(name);
+        match Claim::of(&beside) {
+            Ok(Some(claim)) => Ok(claim),
+            Ok(None) => Err(format!("another sweep keeps its report in {} just now", path.display())),
+            Err(error) => Err(format!("cannot write {}: {error}", beside.display())),
+        }
     }
 
     /// The report that a sweep of these seeds goes on from.
@@ -75,5 +93,40 @@ impl ReportFile {
             serde_json::to_vec(report).map_err(|error| format!("the report is not written: {error}"))?;
         text.push(b'\n');
         self.0.write(&text)
+    }
+}
+
+/// That nobody else writes a report. It is given up with the process, however that ends.
+#[derive(Debug)]
+pub struct Claim {
+    /// Locked, and beside the report: that one is replaced whenever it is written. None where files have no locks.
+    lock: Option<(File, PathBuf)>,
+}
+
+impl Claim {
+    /// By a lock on that file; `None` if somebody else has it.
+    fn of(path: &Path) -> io::Result<Option<Self>> {
+        loop {
+            let file = File::options().create(true).truncate(false).write(true).open(path)?;
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+                    return Ok(Some(Claim { lock: None }));
+                }
+                Err(TryLockError::Error(error)) => return Err(error),
+                // Unless whoever had it removed it meanwhile.
+                Ok(()) if path.exists() => return Ok(Some(Claim { lock: Some((file, path.to_owned())) })),
+                Ok(()) => {}
+            }
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Some((_still_locked, path)) = &self.lock {
+            // What stays behind is in nobody's way.
+            let _ = fs::remove_file(path);
+        }
     }
 }
