@@ -31,5 +31,6 @@ pub mod scenario;
 mod seeded_session;
 pub mod simulation;
 pub mod sweep;
+mod table;
 pub mod trace;
 mod units;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use crate::cause::{ShrunkTrace, first_of_each_kind};
@@ -11,7 +10,8 @@ use crate::chronicle::{RoomLife, RotationsOverTime};
 use crate::explain::printable;
 use crate::observer::{LimitUse, Settings, VIOLATIONS_KEPT, Violation, ViolationKind};
 use crate::scenario::Crypto;
-use crate::units::{grouped, messages, rough_duration, violations};
+use crate::table::table;
+use crate::units::{grouped, messages, rough_duration, verdict, violations};
 
 /// A run's figures. Those about messages, sessions and violations are what the observer saw, not what the kiosk says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -178,14 +178,12 @@ impl Display for Report {
             writeln!(f, "{}", self.wear_table())?;
             writeln!(f)?;
         }
-        if self.is_clean() { write!(f, "No violation.") } else { self.write_violations(f) }
+        f.write_str(&verdict(self.is_clean(), self.violation_count))?;
+        if self.is_clean() { Ok(()) } else { self.write_violations(f) }
     }
 }
 
 const VIOLATIONS_SHOWN: usize = 10;
-
-/// The table's width where it is not printed on a terminal, in columns.
-const WIDTH_ELSEWHERE: u16 = 120;
 
 impl Report {
     /// Whether there are receiving devices.
@@ -206,7 +204,7 @@ impl Report {
     }
 
     fn write_violations(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, with seed {}:", self.violations_in_words(), self.seed)?;
+        write!(f, ", with seed {}:", self.seed)?;
         for Violation { kind, step, at_ms, room, detail } in self.violations.iter().take(VIOLATIONS_SHOWN) {
             let room = printable::room(room);
             write!(f, "\n  {}, step {step}, at {at_ms} ms in {room}: {detail}", kind.name())?;
@@ -288,13 +286,8 @@ impl Report {
         Ok(())
     }
 
-    fn room_table(&self) -> Table {
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-        if !table.is_tty() {
-            table.set_width(WIDTH_ELSEWHERE);
-        }
-        table.set_header([
+    fn room_table(&self) -> String {
+        let heading = [
             "room",
             "in force",
             "messages",
@@ -302,9 +295,9 @@ impl Report {
             "reasons to rotate",
             "oldest\nsession",
             "most messages\nin one",
-        ]);
-        for room in &self.room_reports {
-            table.add_row([
+        ];
+        let row = |room: &RoomReport| {
+            vec![
                 room.name(),
                 room.in_force(),
                 room.message_counts(),
@@ -312,14 +305,9 @@ impl Report {
                 room.reasons(),
                 if room.sessions == 0 { "–".to_owned() } else { rough_duration(room.max_session_age_ms) },
                 if room.sessions == 0 { "–".to_owned() } else { room.max_messages_per_session.to_string() },
-            ]);
-        }
-        for column in [2, 3, 5, 6] {
-            if let Some(column) = table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        table
+            ]
+        };
+        table(&heading, &self.room_reports.iter().map(row).collect::<Vec<_>>(), &[2, 3, 5, 6])
     }
 }
 
@@ -330,27 +318,17 @@ impl Report {
         counts.join(", ")
     }
 
-    fn wear_table(&self) -> Table {
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-        if !table.is_tty() {
-            table.set_width(WIDTH_ELSEWHERE);
-        }
-        table.set_header(["flash, for 1,000 messages", "records stored", "words written", "words erased"]);
-        for wear in &self.wear {
-            table.add_row([
+    fn wear_table(&self) -> String {
+        let heading = ["flash, for 1,000 messages", "records stored", "words written", "words erased"];
+        let row = |wear: &Wear| {
+            vec![
                 format!("sessions stored {} ahead", messages(wear.reserve.into())),
                 grouped(wear.records_per_1000_messages),
                 grouped(wear.words_written_per_1000_messages),
                 grouped(wear.words_erased_per_1000_messages),
-            ]);
-        }
-        for column in [1, 2, 3] {
-            if let Some(column) = table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        table
+            ]
+        };
+        table(&heading, &self.wear.iter().map(row).collect::<Vec<_>>(), &[1, 2, 3])
     }
 }
 

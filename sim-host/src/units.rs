@@ -1,4 +1,6 @@
-//! Numbers and lengths of time as people read them.
+//! Numbers, lengths of time and verdicts as people read them.
+
+use anstyle::{AnsiColor, Style};
 
 /// A number with its thousands set apart.
 pub(crate) fn grouped(number: u64) -> String {
@@ -16,6 +18,18 @@ pub(crate) fn messages(number: u64) -> String {
 /// A number of violations.
 pub(crate) fn violations(number: u64) -> String {
     format!("{} {}", grouped(number), if number == 1 { "violation" } else { "violations" })
+}
+
+/// What is said of whatever kept to the rules, or of how often it did not. Who prints it strips the colours where they are not
+/// wanted.
+pub(crate) fn verdict(is_clean: bool, violation_count: u64) -> String {
+    const GOOD: Style = AnsiColor::Green.on_default().bold();
+    const BAD: Style = AnsiColor::Red.on_default().bold();
+    if is_clean {
+        format!("{GOOD}No violation.{GOOD:#}")
+    } else {
+        format!("{BAD}{}{BAD:#}", violations(violation_count))
+    }
 }
 
 /// A number of panics.

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::life::Life;
 use super::{Effort, Summary, sweep};
 use crate::output::{self, OutputFile};
-use crate::units::{grouped, violations};
+use crate::units::{grouped, verdict, violations};
 
 /// What `pawl-sim powercut` is told.
 #[derive(Args, Debug)]
@@ -112,10 +112,11 @@ impl std::fmt::Display for Summary {
             grouped(self.second_cuts),
             grouped(self.messages),
         )?;
+        f.write_str(&verdict(self.violation_count == 0, self.violation_count))?;
         if self.violation_count == 0 {
-            return write!(f, "No violation.");
+            return Ok(());
         }
-        write!(f, "{}:", violations(self.violation_count))?;
+        f.write_str(":")?;
         for (kind, count) in &self.violations_by_kind {
             write!(f, "\n  {kind}: {}", grouped(*count))?;
         }

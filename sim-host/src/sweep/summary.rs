@@ -2,14 +2,10 @@
 
 use std::fmt::{self, Display};
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-
 use super::{Figure, Finding, SweepReport, Tally};
 use crate::explain::printable;
-use crate::units::{grouped, panics, rough_duration, violations};
-
-/// The table's width where it is not printed on a terminal, in columns.
-const WIDTH_ELSEWHERE: u16 = 120;
+use crate::table::table;
+use crate::units::{grouped, panics, rough_duration, verdict};
 
 /// What was swept, a row a scenario, what went wrong, and what is still to be run.
 impl Display for SweepReport {
@@ -30,10 +26,11 @@ impl Display for SweepReport {
             let (count, asked) = (grouped(missing.count()), grouped(self.asked.count()));
             writeln!(f, "Of {asked} seeds {count} are still to be run: {missing}.\n")?;
         }
+        f.write_str(&verdict(self.is_clean(), self.violation_count()))?;
         if self.is_clean() {
-            return write!(f, "No violation.");
+            return Ok(());
         }
-        write!(f, "{}:", violations(self.violation_count()))?;
+        f.write_str(":")?;
         self.scenarios.iter().try_for_each(|(name, tally)| self.write_findings(f, name, tally))
     }
 }
@@ -71,13 +68,8 @@ impl SweepReport {
         format!("pawl-sim run {name} --seed {seed} --crypto {crypto}{reserve}")
     }
 
-    fn table(&self) -> Table {
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-        if !table.is_tty() {
-            table.set_width(WIDTH_ELSEWHERE);
-        }
-        table.set_header([
+    fn table(&self) -> String {
+        let heading = [
             "scenario",
             "simulated",
             "messages",
@@ -86,13 +78,13 @@ impl SweepReport {
             "most messages\nin a session",
             "oldest\nsession",
             "violations",
-        ]);
-        for (name, tally) in &self.scenarios {
+        ];
+        let row = |(name, tally): (&String, &Tally)| {
             let panics = tally
                 .panics
                 .as_ref()
                 .map_or(String::new(), |panicked| format!("\n{}", panics(panicked.runs)));
-            table.add_row([
+            vec![
                 name.clone(),
                 rough_duration(tally.sum("simulated_ms")),
                 grouped(tally.sum("messages")),
@@ -101,14 +93,9 @@ impl SweepReport {
                 greatest(tally, "max_messages_per_session", grouped),
                 greatest(tally, "max_session_age_ms", rough_duration),
                 format!("{}{panics}", grouped(tally.violation_count())),
-            ]);
-        }
-        for column in 1..8 {
-            if let Some(column) = table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        table
+            ]
+        };
+        table(&heading, &self.scenarios.iter().map(row).collect::<Vec<_>>(), &[1, 2, 3, 4, 5, 6, 7])
     }
 }
 
