@@ -19,14 +19,16 @@ if [[ ! page-test/node_modules/.package-lock.json -nt page-test/package-lock.jso
   (cd page-test && npm ci --ignore-scripts --no-audit --no-fund)
 fi
 
-cargo build --locked --release -p pawl-sim-host --bin pawl-sim --example faulty_page
-release=${CARGO_TARGET_DIR:-target}/release
+cargo build --locked --release -p pawl-sim-host --bin pawl-sim
+# As `cargo test` builds it, which mostly has been done.
+cargo build --locked --profile test -p pawl-sim-host --example faulty_page
+built=${CARGO_TARGET_DIR:-target}
 
 # Runs a scenario and writes its page as $1.
 page() {
   local name=$1
   shift
-  "$release/pawl-sim" run "$@" --quiet --html "$out/pages/$name.html" --json "$out/pages/$name.json"
+  "$built/release/pawl-sim" run "$@" --quiet --html "$out/pages/$name.html" --json "$out/pages/$name.json"
 }
 
 page kiosk-month kiosk-month
@@ -35,7 +37,7 @@ page ten-thousand-rooms ten-thousand-rooms
 for scenario in page-test/scenarios/*.toml; do
   page "$(basename "$scenario" .toml)" "$scenario"
 done
-"$release/examples/faulty_page" "$out/pages/violations.html" "$out/pages/violations.json"
+"$built/debug/examples/faulty_page" "$out/pages/violations.html" "$out/pages/violations.json"
 
 CHROMIUM=$chromium PAGES=$out/pages SCREENSHOTS=$out/screenshots node --test page-test/test.mjs
 echo "Screenshots: $out/screenshots"

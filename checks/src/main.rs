@@ -102,7 +102,7 @@ fn main() -> ExitCode {
         Command::Mistakes { prefix } => mistakes::check(&prefix),
         Command::PlantedBugs { part } => planted::check(&part),
         Command::Instructions { check } => instructions::lines(check),
-        Command::BenchmarkNames { peers: false } => names::check("default"),
+        Command::BenchmarkNames { peers: false } => names::check("instructions"),
         Command::BenchmarkNames { peers: true } => names::check(results::FEATURES),
         Command::Results { measured } => results::write(measured),
         Command::Figures(Figures::Compare { compiler }) => figures::compare(&compiler),
