@@ -81,10 +81,14 @@ fn nested(length: usize) -> String {
     const AROUND: &str = r#","a":[0]"#;
     let room = length - AROUND.len();
     // A level is `[{"":` and `}]`; between the innermost brackets is a `0`, and behind them all a comma.
-    let levels = (MAX_DEPTH as usize / 2 - 1).min((room - 2) / 7);
-    let nest = format!("{}0{},", r#"[{"":"#.repeat(levels), "}]".repeat(levels));
-    let spaces = " ".repeat(room % nest.len());
-    format!(r#","a":[{}0]{spaces}"#, nest.repeat(room / nest.len()))
+    let nest = |levels: usize| format!("{}0{},", r#"[{"":"#.repeat(levels), "}]".repeat(levels));
+    let levels_in = |room: usize| (MAX_DEPTH as usize / 2 - 1).min(room.saturating_sub(2) / 7);
+    let deepest = nest(levels_in(room));
+    let left = room % deepest.len();
+    // The last one is as deep as what is left has room for.
+    let last = if left < 2 { String::new() } else { nest(levels_in(left)) };
+    let spaces = " ".repeat(left - last.len());
+    format!(r#","a":[{}{last}0]{spaces}"#, deepest.repeat(room / deepest.len()))
 }
 
 #[cfg(test)]
