@@ -37,11 +37,23 @@ fn parse_settings(criterion: &mut Criterion) {
                 plain_serde_json, plain_serde_json_core, plain_serde_json_core_as_it_stands, raw, ruma,
             };
 
+            // What is timed is what reads it rightly.
+            let algorithm = Some("m.megolm.v1.aes-sha2");
             let mut unescaped = [0; 64];
+            assert_eq!(
+                plain_serde_json_core(content, &mut unescaped).map(|plain| plain.algorithm),
+                algorithm
+            );
+            assert_eq!(plain_serde_json(content).map(|plain| plain.algorithm), algorithm);
+            assert_eq!(ruma(&raw(content)).as_ref().map(|content| content.algorithm.as_str()), algorithm);
             group.bench_function("serde-json-core", |bencher| {
                 bencher.iter(|| plain_serde_json_core(black_box(content), black_box(&mut unescaped)));
             });
             if content != ESCAPED {
+                assert_eq!(
+                    plain_serde_json_core_as_it_stands(content).map(|plain| plain.algorithm),
+                    algorithm
+                );
                 group.bench_function("serde-json-core-as-it-stands", |bencher| {
                     bencher.iter(|| plain_serde_json_core_as_it_stands(black_box(content)));
                 });

@@ -81,6 +81,11 @@ pub(super) fn on_host(measured: &Measured) -> Result<Vec<Aim>, String> {
             times.get("decide/1")?.over(expired),
         ),
         beyond("what that rotation check takes beyond reading the same clock", with_clock.beyond(clock)),
+        ratio(
+            "beside it, the check with the same clock read on both sides, to matrix-sdk-crypto's `expired()`",
+            None,
+            with_clock.over(expired),
+        ),
     ];
     aims.extend(readings(measured, &[AS_IT_STANDS, WITH_BUFFER], ("≤ 0.7", 0.7), ("≤ 1.0", 1.0))?);
     aims.extend(readings(measured, &["ruma-events"], ("≤ 0.5", 0.5), ("≤ 0.5", 0.5))?);
