@@ -412,12 +412,12 @@ impl Observer {
     /// How old the device could know the session to be: what its counter has hidden since, it could not. A restart
     /// mends that, for a session that outlives one does so by another clock (B3).
     fn knowable_age_ms(&self, at_ms: u64, session: &Session) -> u64 {
-        let before_ms = if session.restarts_at_birth < self.restarts {
-            self.counter.hidden_at_restart_ms()
+        let (before_ms, now_ms) = if session.restarts_at_birth < self.restarts {
+            (self.counter.hidden_at_restart_ms(), self.counter.hidden_ms())
         } else {
-            session.hidden_at_birth_ms
+            (session.hidden_at_birth_ms, self.counter.hidden_to_tick_end_ms())
         };
-        let hidden_ms = u64::try_from(self.counter.hidden_ms().saturating_sub(before_ms)).unwrap_or(0);
+        let hidden_ms = u64::try_from(now_ms.saturating_sub(before_ms)).unwrap_or(0);
         session.age_ms(at_ms).saturating_sub(hidden_ms)
     }
 

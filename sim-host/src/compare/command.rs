@@ -82,6 +82,9 @@ fn period(text: &str) -> Result<Ms, String> {
 /// A message for people: there is no such scenario, or something cannot be written.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let scenario = scenario::command::find(&arguments.scenario, arguments.seed)?;
+    if arguments.seed.checked_add(u64::from(arguments.seeds.get()) - 1).is_none() {
+        return Err(format!("after seed {} there are no {} seeds", arguments.seed, arguments.seeds));
+    }
     let json = arguments.json.as_deref().map(OutputFile::writable).transpose()?;
     let svg = arguments.svg.as_deref().map(OutputFile::writable).transpose()?;
     let comparison = compare_with_progress(&scenario, arguments);

@@ -51,6 +51,17 @@ impl CounterWatch {
         self.hidden_ms
     }
 
+    /// The same at the end of the current tick, to which an age runs where a tick is longer than a millisecond (C2): what is to
+    /// come of it is not hidden.
+    pub(super) fn hidden_to_tick_end_ms(&self) -> i64 {
+        if self.hz >= 1_000 {
+            return self.hidden_ms;
+        }
+        let end = u128::from(self.shown_ticks) + 1;
+        let end_ms = u64::try_from((end * 1_000).div_ceil(u128::from(self.hz))).unwrap_or(u64::MAX);
+        self.hidden_ms.saturating_sub(signed(end_ms.saturating_sub(self.shown_ms())))
+    }
+
     pub(super) fn hidden_at_restart_ms(&self) -> i64 {
         self.at_restart_ms
     }

@@ -37,6 +37,9 @@ pub(super) fn section(report: &Report, command: &str) -> Markup {
                 ol.violations { @for violation in shown { li { (in_words(violation)) } } }
             }
             @for shrunk in &report.traces { (trace(shrunk)) }
+            @for kind in report.violation_counts.keys().filter(|kind| report.traces.iter().all(|trace| trace.kind != **kind)) {
+                p { "No trace was found that shows " (words(kind.name())) "." }
+            }
             @if count > SHOWN as u64 {
                 p {
                     (grouped(count - report.violations.len().min(SHOWN) as u64)) " more are not shown; "

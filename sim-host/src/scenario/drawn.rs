@@ -437,6 +437,7 @@ impl Draw {
             kind => {
                 let every_ms =
                     self.beat_ms * least_ms.div_ceil(self.beat_ms) * self.random.random_range(1..=12);
+                let every_ms = every_ms.min(self.duration_ms - 1);
                 let first = self.chance(30).then(|| self.moment());
                 let mut until = self.chance(20).then(|| self.moment());
                 let random = kind < 8;
@@ -458,7 +459,9 @@ impl Draw {
         let on_beat_ms = self.random.random_range(0..=self.duration_ms / self.beat_ms) * self.beat_ms;
         let by_chance_ms = self.random.random_range(0..self.duration_ms);
         let before_ms = on_beat_ms.saturating_sub(1);
-        time(self.one_of([on_beat_ms, on_beat_ms, on_beat_ms, on_beat_ms + 1, before_ms, by_chance_ms]))
+        let moment_ms =
+            self.one_of([on_beat_ms, on_beat_ms, on_beat_ms, on_beat_ms + 1, before_ms, by_chance_ms]);
+        time(moment_ms.min(self.duration_ms - 1))
     }
 
     fn chance(&mut self, percent: u32) -> bool {

@@ -216,7 +216,7 @@ impl Scenario {
         let mut ids = HashSet::new();
         for (number, room) in self.rooms.iter().enumerate() {
             let path = top.key("room").index(number);
-            room.check(&path)?;
+            room.check(&path, self.duration_ms)?;
             if !ids.insert(room.id.as_str()) {
                 return path.key("id").fault("another room has this ID");
             }
@@ -225,11 +225,11 @@ impl Scenario {
             return top.key("room").fault(format!("there are more than {MOST_ROOMS} rooms"));
         }
         for (number, restart) in self.restarts.iter().enumerate() {
-            restart.check(&top.key("restart").index(number), self.device.stores)?;
+            restart.check(&top.key("restart").index(number), self)?;
         }
         for (number, sleep) in self.sleeps.iter().enumerate() {
             let path = top.key("sleep").index(number);
-            sleep.at.check(&path.key("at"))?;
+            sleep.at.check(&path.key("at"), self.duration_ms)?;
             at_least_1(sleep.lasts.0.0, &path.key("for"))?;
         }
         Ok(())
@@ -263,7 +263,7 @@ impl Scenario {
         }
         for (number, fault) in clock.fault.iter().enumerate() {
             let path = path.key("fault").index(number);
-            fault.at.check(&path.key("at"))?;
+            fault.at.check(&path.key("at"), self.duration_ms)?;
             at_least_1(fault.by.0.0, &path.key("by"))?;
         }
         Ok(())
@@ -275,24 +275,35 @@ fn at_least_1(value: u64, path: &FieldPath) -> Result<(), Fault> {
 }
 
 impl When {
-    fn check(&self, path: &FieldPath) -> Result<(), Fault> {
+    /// What never happens is a slip: it would pass for something that went well.
+    fn check(&self, path: &FieldPath, duration_ms: u64) -> Result<(), Fault> {
         match self {
             When::At(times) if times.is_empty() => path.clone().fault("there is no time in it"),
+            When::At(times) if times.iter().any(|at_ms| *at_ms >= duration_ms) => {
+                path.clone().fault("the scenario is over by then; see its duration")
+            }
             When::At(_) => Ok(()),
             When::Repeated(repeated) => {
                 at_least_1(repeated.every, &path.key("every"))?;
                 if repeated.never_happens() {
                     return path.key("until").fault("it is over before it happens first");
                 }
-                Ok(())
+                let field = if repeated.first.is_some() { "first" } else { "every" };
+                match repeated.first_ms() {
+                    Some(first_ms) if first_ms >= duration_ms => path
+                        .key(field)
+                        .fault("the scenario is over before it happens first; see its duration"),
+                    _ => Ok(()),
+                }
             }
         }
     }
 }
 
 impl RestartPlan {
-    fn check(&self, path: &FieldPath, stores: Stores) -> Result<(), Fault> {
-        self.at.check(&path.key("at"))?;
+    fn check(&self, path: &FieldPath, scenario: &Scenario) -> Result<(), Fault> {
+        let stores = scenario.device.stores;
+        self.at.check(&path.key("at"), scenario.duration_ms)?;
         at_least_1(self.off_ms, &path.key("off"))?;
         let needs = match self.kind {
             OutageKind::PowerCutInWrite if stores == Stores::Nothing => "rooms\" or \"sessions",
@@ -304,7 +315,7 @@ impl RestartPlan {
 }
 
 impl RoomPlan {
-    fn check(&self, path: &FieldPath) -> Result<(), Fault> {
+    fn check(&self, path: &FieldPath, duration_ms: u64) -> Result<(), Fault> {
         at_least_1(self.count.into(), &path.key("count"))?;
         if self.id.is_empty() {
             return path.key("id").fault("a room has an ID");
@@ -318,10 +329,13 @@ impl RoomPlan {
         }
         self.check_traffic(path)?;
         if let Some(churn) = &self.churn {
-            churn.at.check(&path.key("churn").key("at"))?;
+            churn.at.check(&path.key("churn").key("at"), duration_ms)?;
         }
         let events = path.key("event");
-        self.events.iter().enumerate().try_for_each(|(number, event)| event.check(&events.index(number)))
+        self.events
+            .iter()
+            .enumerate()
+            .try_for_each(|(number, event)| event.check(&events.index(number), duration_ms))
     }
 
     fn check_traffic(&self, path: &FieldPath) -> Result<(), Fault> {
@@ -367,8 +381,8 @@ impl RoomPlan {
 }
 
 impl EventPlan {
-    fn check(&self, path: &FieldPath) -> Result<(), Fault> {
-        self.at.check(&path.key("at"))?;
+    fn check(&self, path: &FieldPath, duration_ms: u64) -> Result<(), Fault> {
+        self.at.check(&path.key("at"), duration_ms)?;
         let said = [
             self.encryption.is_some(),
             self.history_visibility.is_some(),

@@ -125,10 +125,14 @@ pub struct Repeated {
 }
 
 impl Repeated {
+    /// When it happens first, in milliseconds, unless that is left to chance.
+    pub(super) fn first_ms(&self) -> Option<u64> {
+        self.first.or((!self.random).then_some(self.every))
+    }
+
     /// Whether it is over before it happens first, whatever chance may bring.
     pub(super) fn never_happens(&self) -> bool {
-        let first = self.first.or((!self.random).then_some(self.every));
-        self.until.is_some_and(|until| until <= first.unwrap_or(0))
+        self.until.is_some_and(|until_ms| until_ms <= self.first_ms().unwrap_or(0))
     }
 }
 

@@ -100,10 +100,16 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         let Some(of) = said.or(count) else {
             return Err(cannot_tell("nothing says how many tasks there are".to_owned()));
         };
+        // An array such as 1,3,7 has three tasks, and which of them is the second cannot be told.
+        if let (Some(count), Some(most)) = (count, self.number("SLURM_ARRAY_TASK_MAX")?)
+            && (count.saturating_sub(1)).checked_mul(step).and_then(|width| width.checked_add(least))
+                != Some(most)
+        {
+            return Err(cannot_tell(format!("{count} tasks from {least} to {most} are not {step} apart")));
+        }
         let Some(offset) = id.checked_sub(least).filter(|offset| offset % step == 0) else {
             return Err(cannot_tell(format!("tasks are numbered from {least}, {step} apart")));
         };
-        // An array such as 1,3,7 has three tasks, and which of them is the second cannot be told.
         match Shard::new(offset / step + 1, of) {
             Ok(shard) => Ok(Some(shard)),
             Err(why) => Err(cannot_tell(why)),

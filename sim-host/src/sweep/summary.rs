@@ -45,7 +45,11 @@ impl SweepReport {
                 write!(f, "\n    step {}, at {} ms in {room}: {}", first.step, first.at_ms, first.detail)?;
             }
             write!(f, "\n    {}", self.again(name, *lowest_seed))?;
-            if let Some(trace) = first.as_ref().and_then(|first| first.trace.as_ref()) {
+            let trace = first.as_ref().and_then(|first| first.trace.as_ref());
+            if trace.is_none() && self.missing().is_empty() {
+                write!(f, "\n    No trace was found that shows it.")?;
+            }
+            if let Some(trace) = trace {
                 write!(
                     f,
                     "\n    pawl-sim trace --judge, with these lines:\n{}",
