@@ -234,6 +234,9 @@ fn escape_sequences_of_the_input_are_shown_and_not_sent() {
     }
     let shown = text(content, 4);
     assert!(shown.contains("␛]0;title␇<U+009B>31m<FF>"), "{shown}");
+    // What is wrong first.
+    assert_eq!(underlined(&shown), ["␛"]);
+    let shown = text(b"{\"algorithm\":\"m.megolm.v1.aes-sha2\",\"x\":\"\xc2\x9b31m\xff\x1b\"}", 4);
     assert_eq!(underlined(&shown), ["<FF>"]);
 }
 
