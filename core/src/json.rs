@@ -191,9 +191,10 @@ impl<'a> ObjectReader<'a> {
             *begun = true;
             input.begin()?;
         }
-        let (mut inner_key, mut inner_value) = (Text::EMPTY, Value::Null); // for nobody
+        let mut outermost_key = Text::EMPTY;
         let mut nesting = Nesting::OUTERMOST;
-        // Once round for each member and element, and for each bracket that closes, however deep.
+        // Once round for each member and element, and for each bracket that closes, however deep. What is nested is read into the
+        // same place; when its bracket closes, the place has the outermost member again.
         loop {
             let bracket = nesting.innermost();
             input.skip_white_space();
@@ -204,6 +205,9 @@ impl<'a> ObjectReader<'a> {
                 }
                 nesting.close();
                 just_opened = false;
+                if nesting.is_outermost() {
+                    (member.key, member.value) = (outermost_key, bracket.value());
+                }
             } else {
                 if !just_opened {
                     if !input.take(b',') {
@@ -211,20 +215,20 @@ impl<'a> ObjectReader<'a> {
                     }
                     input.skip_white_space();
                 }
-                let (key, value) = if nesting.is_outermost() {
+                if nesting.is_outermost() {
                     member.key_start = input.at;
-                    (&mut member.key, &mut member.value)
-                } else {
-                    (&mut inner_key, &mut inner_value)
-                };
+                }
                 if bracket == Bracket::Curly {
-                    input.key(key)?;
+                    input.key(&mut member.key)?;
                 }
                 if nesting.is_outermost() {
                     member.value_start = input.at;
                 }
-                let opened = input.value(value)?;
+                let opened = input.value(&mut member.value)?;
                 if let Some(inner) = opened {
+                    if nesting.is_outermost() {
+                        outermost_key = member.key;
+                    }
                     nesting.open(inner)?;
                 }
                 just_opened = opened.is_some();
@@ -265,6 +269,14 @@ impl Bracket {
         match self {
             Bracket::Square => b']',
             Bracket::Curly => b'}',
+        }
+    }
+
+    /// What it is the bracket of.
+    fn value(self) -> Value<'static> {
+        match self {
+            Bracket::Square => Value::Array,
+            Bracket::Curly => Value::Object,
         }
     }
 }
@@ -374,20 +386,14 @@ impl<'a> Input<'a> {
         Ok(())
     }
 
-    /// A value; of a nested one only its opening bracket, which is returned.
+    /// A value; of a nested one only its opening bracket, which is returned and not written.
     fn value(&mut self, value: &mut Value<'a>) -> Result<Option<Bracket>, JsonError> {
         match self.next_byte() {
             Some(b'"') => *value = Value::String(self.text()?),
             Some(first @ (b'-' | b'0'..=b'9')) => *value = self.number(first)?,
             Some(first @ (b't' | b'f' | b'n')) => *value = self.literal(first)?,
-            Some(b'[') => {
-                *value = Value::Array;
-                return Ok(Some(Bracket::Square));
-            }
-            Some(b'{') => {
-                *value = Value::Object;
-                return Ok(Some(Bracket::Curly));
-            }
+            Some(b'[') => return Ok(Some(Bracket::Square)),
+            Some(b'{') => return Ok(Some(Bracket::Curly)),
             _ => return Err(JsonError::Syntax),
         }
         Ok(None)
