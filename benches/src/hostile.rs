@@ -14,7 +14,7 @@ pub enum Hostile {
     String,
     /// One string of nothing but escapes.
     Escapes,
-    /// One string beyond ASCII.
+    /// One string with every other character beyond ASCII: of such that follow each other a reader can check many at once.
     Multibyte,
     /// One integer.
     Digits,
@@ -63,7 +63,7 @@ impl Hostile {
             Hostile::Depth => return format!("{BEGIN}{}}}", nested(rest)).into_bytes(),
             Hostile::String => (r#","a":""#, "x", r#"""#),
             Hostile::Escapes => (r#","a":""#, r"\n", r#"""#),
-            Hostile::Multibyte => (r#","a":""#, "é", r#"""#),
+            Hostile::Multibyte => (r#","a":""#, "éa", r#"""#),
             Hostile::Digits => (r#","rotation_period_ms":"#, "9", ""),
             Hostile::EmptyKeys => ("", r#","":0"#, ""),
             Hostile::EscapedKeys => ("", r#","\n":0"#, ""),
