@@ -261,13 +261,10 @@ impl Outcome {
     /// What came of all runs of a choice.
     fn new(limits: Choice, runs: &[Weighed]) -> Self {
         let total = Cost::of(runs);
-        let mut exposure = Exposure::default();
+        let exposure: Exposure = runs.iter().map(|run| run.exposure).sum();
         let mut rotations = BTreeMap::new();
-        for run in runs {
-            exposure.add(&run.exposure);
-            for (reason, count) in &run.report.rotations {
-                *rotations.entry(*reason).or_default() += count;
-            }
+        for (reason, count) in runs.iter().flat_map(|run| &run.report.rotations) {
+            *rotations.entry(*reason).or_default() += count;
         }
         let sum = |of: fn(&Weighed) -> u64| runs.iter().map(of).sum();
         Outcome {

@@ -173,6 +173,8 @@ fn what_is_wrong_is_said_by_file_line_column_and_field() {
             "file.toml:9:30: room[0].event[0].at.until: ",
             "before it happens first",
         ),
+        ("\"0s\"", "\"2d\"", "file.toml:9:6: room[0].event[0].at: ", "over by then"),
+        ("\"0s\"", "{ every = \"2d\" }", "file.toml:9:16: room[0].event[0].at.every: ", "is over before"),
         ("about = \"x\"", "about = \"x\"\nabout = \"y\"", "file.toml:2:1: about: ", "duplicate key"),
         ("\"0s\"", "7", "file.toml:9:6: room[0].event[0].at: ", "a list of times"),
         ("\"0s\"", "[]", "file.toml:9:6: room[0].event[0].at: ", "there is no time"),

@@ -29,15 +29,6 @@ impl Exposure {
         self.longest_ms = self.longest_ms.max(covered_ms);
     }
 
-    /// Takes in what leaks of another run.
-    pub(crate) fn add(&mut self, other: &Exposure) {
-        self.sessions += other.sessions;
-        self.messages += other.messages;
-        self.most_messages = self.most_messages.max(other.most_messages);
-        self.sum_over_messages += other.sum_over_messages;
-        self.longest_ms = self.longest_ms.max(other.longest_ms);
-    }
-
     /// How many messages a session carried, in the mean over sessions; 0 without any.
     #[must_use]
     pub fn mean_over_sessions(&self) -> f64 {

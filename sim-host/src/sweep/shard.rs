@@ -192,8 +192,11 @@ mod tests {
         assert_eq!(of_task(None, &task("20", "10", "30", "3", "10")), Ok(Some(shard("2/3"))));
         assert_eq!(of_task(Some(9), &task("5", "1", "5", "5", "1")), Ok(Some(shard("5/9"))));
         assert_eq!(of_task(None, &task("3", "1", "4", "", "1")[..3]), Ok(Some(shard("3/4"))));
-        // Of 1,3,7 nobody can tell.
-        assert!(of_task(None, &task("7", "1", "7", "3", "1")).unwrap_err().contains("say --shard I/N"));
+        // Of 1,3,7 nobody can tell, in none of its tasks.
+        for id in ["1", "3", "7"] {
+            let why = of_task(None, &task(id, "1", "7", "3", "1")).unwrap_err();
+            assert!(why.contains("say --shard I/N"), "{id}: {why}");
+        }
         assert!(of_task(None, &task("x", "1", "7", "3", "1")).unwrap_err().contains("SLURM_ARRAY_TASK_ID"));
         assert!(of_task(Some(2), &task("5", "1", "5", "5", "1")).unwrap_err().contains("of 2 shards"));
         assert!(of_task(None, &[("SLURM_ARRAY_TASK_ID", "5")]).unwrap_err().contains("how many"));
