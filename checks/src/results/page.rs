@@ -7,6 +7,7 @@ use super::machine::{Conditions, Load};
 use super::times::Time;
 use super::{Measured, plots};
 use crate::figures::{self, grouped};
+use crate::instructions::beyond_vodozemac;
 
 /// Intervals that reach further than this part of their medians make a machine a noisy one.
 const QUIET: f64 = 0.03;
@@ -118,13 +119,11 @@ fn side_by_side(measured: &Measured) -> Result<String, String> {
         rows(group, "pawl", &read)?;
     }
     rows("send", "pawl-vodozemac", &["vodozemac"])?;
-    let of_sending = |name: &str| measured.instructions.get(name).copied().unwrap_or_default();
-    let more = of_sending("send/pawl-vodozemac").saturating_sub(of_sending("send/vodozemac"));
     let _ = writeln!(
         text,
         "\nA message's whole way with pawl takes {} instructions more than vodozemac's encryption alone: clock, lookup, decision, payload \
          and event. Callgrind does not count what the kernel does when a clock is read.\n",
-        grouped(more)
+        grouped(beyond_vodozemac(&measured.instructions)?)
     );
     Ok(text)
 }
