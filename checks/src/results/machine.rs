@@ -8,6 +8,7 @@ use std::{fs, thread};
 
 use serde::{Deserialize, Serialize};
 
+use super::whole;
 use crate::workspace;
 
 /// The peers, as crates are called.
@@ -115,7 +116,7 @@ impl Machine {
     pub(super) fn look() -> Result<Self, String> {
         let kernel = said(Command::new("uname").args(["-s", "-r", "-m"]))?;
         Ok(Machine {
-            processor: processor(),
+            processor: processor(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default()),
             cores: thread::available_parallelism().map_or(0, usize::from),
             system: kernel,
             rustc: said(Command::new("rustc").arg("--version"))?,
@@ -134,10 +135,24 @@ fn said(command: &mut Command) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-fn processor() -> String {
-    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    model.map_or_else(|| "a processor that does not say its name".to_owned(), |(_, name)| name.to_owned())
+/// A processor as Linux tells of it, with as much of what tells it from others of its name as is told: little else than the name, where
+/// it is no x86.
+fn processor(cpuinfo: &str) -> String {
+    let value = |key: &str| {
+        let mut values = cpuinfo.lines().filter_map(|line| line.split_once(':'));
+        values.find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim())
+    };
+    let numbers = [("family", "cpu family"), ("model", "model"), ("stepping", "stepping")];
+    let mut details: Vec<_> =
+        numbers.iter().filter_map(|(name, key)| Some(format!("{name} {}", value(key)?))).collect();
+    if let Some(megahertz) = value("cpu MHz").and_then(|megahertz| megahertz.parse().ok()) {
+        details.push(format!("at {} MHz when it was looked at", whole(megahertz)));
+    }
+    if value("flags").is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor")) {
+        details.push("in a virtual machine".to_owned());
+    }
+    let name = value("model name").unwrap_or("a processor that does not say its name");
+    if details.is_empty() { name.to_owned() } else { format!("{name} ({})", details.join(", ")) }
 }
 
 #[derive(Deserialize)]
@@ -176,7 +191,23 @@ fn versions(lock: &str) -> Result<Vec<(String, String)>, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PEERS, load, versions};
+    use super::{PEERS, load, processor, versions};
+
+    #[test]
+    fn of_a_processor_is_told_what_linux_tells() {
+        let first = "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 17\nmodel name\t: AMD EPYC\nstepping\t: 1\n\
+                     cpu MHz\t\t: 2596.128\nflags\t\t: fpu hypervisor lahf_lm\n";
+        let others = "\nprocessor\t: 1\nmodel name\t: another\n";
+        assert_eq!(
+            processor(&[first, others].concat()),
+            "AMD EPYC (family 25, model 17, stepping 1, at 2,596 MHz when it was looked at, in a virtual machine)"
+        );
+        assert_eq!(processor("processor\t: 0\nmodel name\t: a\nflags\t\t: hypervisors\n"), "a");
+        assert_eq!(
+            processor("processor\t: 0\nCPU implementer\t: 0x41\n"),
+            "a processor that does not say its name"
+        );
+    }
 
     #[test]
     fn the_load_is_read_as_linux_writes_it() {
