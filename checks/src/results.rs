@@ -2,6 +2,7 @@
 //! from anywhere else.
 
 mod aims;
+mod layouts;
 mod machine;
 mod page;
 mod plots;
@@ -70,18 +71,24 @@ fn measure(keep: bool) -> Result<Measured, String> {
     if PARTS.iter().any(|part| !kept(part).exists()) {
         // Everything is built before anything is measured.
         steps.next("building the benchmarks and the peers, which takes minutes the first time");
-        cargo(&["bench", "--locked", "-p", "pawl-benches", "--features", FEATURES, "--no-run"], None)?;
+        cargo(&["bench", "--locked", "-p", "pawl-benches", "--features", FEATURES, "--no-run"])?;
         names::check(FEATURES)?;
-        cargo(&["build", "--locked", "--release", "-p", "pawl-sim-host"], None)?;
-        cargo(&["build", "--locked", "-p", "pawl-checks", "--bin", "peak-memory"], None)?;
+        cargo(&["build", "--locked", "--release", "-p", "pawl-sim-host"])?;
+        cargo(&["build", "--locked", "-p", "pawl-checks", "--bin", "peak-memory"])?;
     }
     let [machine, simulated, instructions, times] = PARTS;
+    let layouts = if kept(times).exists() {
+        Vec::new()
+    } else {
+        steps.next("building what is timed in other layouts");
+        layouts::build()?
+    };
     let machine = steps.part(machine, "looking at the machine", Machine::look)?.measured;
     let simulations = steps.part(simulated, "simulating", Simulated::measure)?;
     let counts = steps.part(instructions, "counting instructions", || {
         instructions::count(&["instructions", "instructions_of_peers"], FEATURES)
     })?;
-    let criterion = steps.part(times, "measuring times", run_criterion)?;
+    let criterion = steps.part(times, "measuring times", || time(&layouts))?;
     Ok(Measured {
         machine,
         simulated: simulations.measured,
@@ -122,7 +129,7 @@ impl Steps {
         eprintln!(
             "\n[{}/{}, after {} s] {what}",
             self.number,
-            PARTS.len() + 1,
+            PARTS.len() + 2,
             self.begin.elapsed().as_secs()
         );
     }
@@ -148,41 +155,43 @@ impl Steps {
     }
 }
 
-/// All benchmarks are timed so often, one round after another: when the machine drifts, rounds differ, and not only the two sides of a
-/// comparison, of which one is always timed first.
-const ROUNDS: u32 = 3;
-
-fn run_criterion() -> Result<Times, String> {
+/// Times all benchmarks in each layout, one round after another, and the first layout once more at the end: when the machine drifts, rounds
+/// differ, and not only the two sides of a comparison, of which one is always timed first.
+fn time(layouts: &[Vec<PathBuf>]) -> Result<Times, String> {
     let mut rounds = Vec::new();
-    for round in 1..=ROUNDS {
-        eprintln!("round {round} of {ROUNDS}");
-        let home = workspace::scratch("results").join(format!("criterion-{round}"));
+    for (number, programs) in layouts.iter().chain(layouts.first()).enumerate() {
+        eprintln!("round {} of {}", number + 1, layouts.len() + 1);
+        let home = workspace::scratch("results").join(format!("criterion-{}", number + 1));
         remove(fs::remove_dir_all(&home))?;
-        let mut arguments = vec!["bench", "--locked", "-p", "pawl-benches", "--features", FEATURES];
-        for bench in names::TIMED {
-            arguments.extend(["--bench", bench]);
+        for program in programs {
+            criterion(program, &home)?;
         }
-        // Shorter than criterion's own times, so that there are three rounds in a quarter of an hour or so.
-        arguments.extend(["--", "--noplot", "--warm-up-time", "1", "--measurement-time", "2"]);
-        cargo(&arguments, Some(&home))?;
         rounds.push(times::round(&home)?);
     }
-    Ok(Times::new(rounds))
+    let again = rounds.pop().ok_or("there is no layout")?;
+    Ok(Times::new(rounds, again))
+}
+
+/// Shorter than criterion's own times and with fewer resamples, so that there is time for all layouts.
+const CRITERION: &str = "--bench --noplot --warm-up-time 0.3 --measurement-time 1 --nresamples 20000";
+
+/// Runs a timed program as cargo would.
+fn criterion(program: &Path, home: &Path) -> Result<(), String> {
+    let mut command = Command::new(program);
+    command.args(CRITERION.split(' ')).env("CRITERION_HOME", home);
+    succeed(command.current_dir(workspace::root().join("benches")))
 }
 
 /// Runs cargo, and shows what it says.
-fn cargo(arguments: &[&str], criterion_home: Option<&Path>) -> Result<(), String> {
-    let mut cargo = Command::new("cargo");
-    if let Some(home) = criterion_home {
-        cargo.env("CRITERION_HOME", home);
-    }
-    let status = cargo
-        .args(arguments)
-        .current_dir(workspace::root())
-        .stdin(Stdio::null())
-        .status()
-        .map_err(|error| format!("cannot run cargo: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("cargo {} failed", arguments.join(" "))) }
+fn cargo(arguments: &[&str]) -> Result<(), String> {
+    succeed(Command::new("cargo").args(arguments).current_dir(workspace::root()))
+}
+
+/// Runs something that has to succeed, and shows what it says.
+fn succeed(command: &mut Command) -> Result<(), String> {
+    let status =
+        command.stdin(Stdio::null()).status().map_err(|error| format!("cannot run {command:?}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?} failed")) }
 }
 
 /// A number without what it has behind the point, its thousands apart.

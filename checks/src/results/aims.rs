@@ -1,7 +1,7 @@
 //! What was aimed at, and what came of it.
 
 use super::simulation::Stored;
-use super::times::Time;
+use super::times::{Compared, Time};
 use super::{Measured, plots};
 use crate::figures::{OnTarget, grouped};
 
@@ -31,6 +31,21 @@ pub(super) struct Aim {
     /// The same counted in instructions, where that says something.
     pub(super) counted: String,
     pub(super) verdict: Verdict,
+    /// In how many layouts it was reached, and of how many, where that depends on them.
+    pub(super) layouts: Option<(usize, usize)>,
+}
+
+impl Aim {
+    /// What came of it, as the table has it.
+    pub(super) fn outcome(&self) -> String {
+        match (self.verdict, self.layouts) {
+            (Verdict::Reached, Some((reached, all))) => format!("reached, in {reached} of {all} layouts"),
+            (Verdict::MissedBy(_), Some((reached, all))) => {
+                format!("{}; reached in {reached} of {all} layouts", self.verdict.written())
+            }
+            (verdict, _) => verdict.written(),
+        }
+    }
 }
 
 /// What came of an aim.
@@ -48,7 +63,7 @@ impl Verdict {
         if reached <= at_most { Verdict::Reached } else { Verdict::MissedBy(reached / at_most - 1.0) }
     }
 
-    pub(super) fn written(self) -> String {
+    fn written(self) -> String {
         match self {
             Verdict::NotJudged => String::new(),
             Verdict::Reached => "reached".to_owned(),
@@ -63,28 +78,29 @@ type AtMost = Option<(&'static str, f64)>;
 /// All that are measured on the host.
 pub(super) fn on_host(measured: &Measured) -> Result<Vec<Aim>, String> {
     let times = &measured.times;
-    let check = times.get("rotation_check/pawl")?;
-    let expired = times.get("rotation_check_with_clock/matrix-sdk-crypto")?;
-    let with_clock = times.get("rotation_check_with_clock/pawl")?;
-    let clock = times.get("rotation_check_with_clock/clock")?;
+    let expired = "rotation_check_with_clock/matrix-sdk-crypto";
+    let with_clock = "rotation_check_with_clock/pawl";
     // Of reading a clock, most is the kernel's, which callgrind does not count: there are no ratios of instructions.
     let mut aims = vec![
         ratio(
             "the rotation check of a session in hand, the time given (`rotation_check/pawl`: `reason_to_rotate`), to \
              matrix-sdk-crypto's `expired()`, which reads a clock",
             Some(("≤ 0.1", 0.1)),
-            check.over(expired),
+            &times.over("rotation_check/pawl", expired)?,
         ),
         ratio(
             "beside it, the whole decision of a device in one room (`decide/1`: reads the clock, looks the room up), to the same",
             None,
-            times.get("decide/1")?.over(expired),
+            &times.over("decide/1", expired)?,
         ),
-        beyond("what that rotation check takes beyond reading the same clock", with_clock.beyond(clock)),
+        beyond(
+            "what that rotation check takes beyond reading the same clock",
+            &times.beyond(with_clock, "rotation_check_with_clock/clock")?,
+        ),
         ratio(
             "beside it, the check with the same clock read on both sides, to matrix-sdk-crypto's `expired()`",
             None,
-            with_clock.over(expired),
+            &times.over(with_clock, expired)?,
         ),
     ];
     aims.extend(readings(measured, &[AS_IT_STANDS, WITH_BUFFER], ("≤ 0.7", 0.7), ("≤ 1.0", 1.0))?);
@@ -98,6 +114,7 @@ pub(super) fn on_host(measured: &Measured) -> Result<Vec<Aim>, String> {
         reached: super::whole(simulated.messages_a_second()),
         counted: String::new(),
         verdict: Verdict::at_most(2_000_000.0, simulated.messages_a_second()),
+        layouts: None,
     });
     Ok(aims)
 }
@@ -112,6 +129,7 @@ pub(super) fn on_target(rows: &[OnTarget]) -> Vec<Aim> {
             reached: grouped(row.reached),
             counted: String::new(),
             verdict: Verdict::at_most(row.reached as f64, row.at_most as f64),
+            layouts: None,
         })
         .collect();
     aims.push(Aim {
@@ -120,6 +138,7 @@ pub(super) fn on_target(rows: &[OnTarget]) -> Vec<Aim> {
         reached: "asserted in `core/src/room.rs`".to_owned(),
         counted: String::new(),
         verdict: Verdict::Reached, // or nothing would have been built
+        layouts: None,
     });
     aims
 }
@@ -133,19 +152,19 @@ fn readings(
     worst: (&'static str, f64),
 ) -> Result<Vec<Aim>, String> {
     // The greatest ratio is to the fastest call.
-    let ratios = |group: &str| -> Result<Vec<(&'static str, Time)>, String> {
+    let ratios = |group: &str| -> Result<Vec<(&'static str, Compared)>, String> {
         let read = calls.iter().filter(|call| **call != AS_IT_STANDS || group != ESCAPED);
         let mut ratios = read
             .map(|call| Ok((*call, of_a_spelling(measured, group, call)?)))
             .collect::<Result<Vec<_>, String>>()?;
-        ratios.sort_by(|(_, a), (_, b)| b.median.total_cmp(&a.median));
+        ratios.sort_by(|(_, a), (_, b)| b.all.median.total_cmp(&a.all.median));
         Ok(ratios)
     };
     let mut slowest: Option<(&str, f64)> = None;
     for group in SPELLINGS {
-        let (_, ratio) = ratios(group)?[0];
-        if slowest.is_none_or(|(_, median)| ratio.median > median) {
-            slowest = Some((group, ratio.median));
+        let ratio = ratios(group)?[0].1.all.median;
+        if slowest.is_none_or(|(_, so_far)| ratio > so_far) {
+            slowest = Some((group, ratio));
         }
     }
     let slowest = slowest.map_or(SPELLINGS[0], |(group, _)| group);
@@ -154,21 +173,20 @@ fn readings(
         (SPELLINGS[0], typical, "reading typical settings".to_owned()),
         (slowest, worst, format!("reading the worst of five spellings, `{slowest}`")),
     ] {
-        for (number, (call, time)) in ratios(group)?.into_iter().enumerate() {
+        for (number, (call, compared)) in ratios(group)?.into_iter().enumerate() {
             let (what, at_most) = match number {
                 0 => (format!("{what}, to `{call}`"), Some(at_most)),
                 _ => (format!("beside it, to its slower call `{call}`"), None),
             };
             let counted = instructions(measured, &format!("{group}/pawl"), &format!("{group}/{call}"))?;
-            aims.push(Aim { counted, ..ratio(&what, at_most, time) });
+            aims.push(Aim { counted, ..ratio(&what, at_most, &compared) });
         }
     }
     Ok(aims)
 }
 
-fn of_a_spelling(measured: &Measured, group: &str, call: &str) -> Result<Time, String> {
-    let times = &measured.times;
-    Ok(times.get(&format!("{group}/pawl"))?.over(times.get(&format!("{group}/{call}"))?))
+fn of_a_spelling(measured: &Measured, group: &str, call: &str) -> Result<Compared, String> {
+    measured.times.over(&format!("{group}/pawl"), &format!("{group}/{call}"))
 }
 
 /// 64 KiB of hostile content to sixteen times 4 KiB, with the same fiftieth for what does not grow as on the target. Instructions are
@@ -184,9 +202,8 @@ fn linear(measured: &Measured) -> Result<Aim, String> {
         }
     }
     let (group, counted) = worst.ok_or("no hostile content was measured")?;
-    let (long, short) =
-        (measured.times.get(&format!("{group}/65536"))?, measured.times.get(&format!("{group}/4096"))?);
-    let Time { median, low, high } = long.over(short);
+    let Time { median, low, high } =
+        measured.times.over(&format!("{group}/65536"), &format!("{group}/4096"))?.all;
     Ok(Aim {
         what: format!(
             "reading 64 KiB of hostile content, to 16 times 4 KiB; the kind that grows most, `{group}`"
@@ -195,6 +212,7 @@ fn linear(measured: &Measured) -> Result<Aim, String> {
         reached: format!("{:.3} ({:.3}–{:.3})", median / 16.0, low / 16.0, high / 16.0),
         counted: format!("{counted:.3}"),
         verdict: Verdict::at_most(counted, 1.02),
+        layouts: None,
     })
 }
 
@@ -213,6 +231,7 @@ fn stored(&Stored { reserve, messages, sessions, records }: &Stored) -> Aim {
         reached: format!("{:.4}", a_message(records)),
         counted: String::new(),
         verdict: Verdict::at_most(a_message(records), at_most),
+        layouts: None,
     }
 }
 
@@ -226,35 +245,62 @@ pub(super) fn instructions(measured: &Measured, one: &str, other: &str) -> Resul
     Ok(format!("{:.2}", count(measured, one)? / count(measured, other)?))
 }
 
-fn ratio(what: &str, at_most: AtMost, Time { median, low, high }: Time) -> Aim {
+fn ratio(what: &str, at_most: AtMost, compared: &Compared) -> Aim {
+    let Time { median, low, high } = compared.all;
     Aim {
         what: what.to_owned(),
         aimed_at: at_most.map_or_else(String::new, |(written, _)| written.to_owned()),
         reached: format!("{median:.3} ({low:.3}–{high:.3})"),
         counted: String::new(),
         verdict: at_most.map_or(Verdict::NotJudged, |(_, at_most)| Verdict::at_most(median, at_most)),
+        layouts: at_most.map(|(_, at_most)| compared.at_most(at_most)),
     }
 }
 
-fn beyond(what: &str, Time { median, low, high }: Time) -> Aim {
+fn beyond(what: &str, compared: &Compared) -> Aim {
+    let Time { median, low, high } = compared.all;
     Aim {
         what: what.to_owned(),
         aimed_at: "≤ 5 ns".to_owned(),
         reached: format!("{median:.1} ns ({low:.1}–{high:.1})"),
         counted: String::new(),
         verdict: Verdict::at_most(median, 5.0),
+        layouts: Some(compared.at_most(5.0)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Stored, Verdict, stored};
+    use super::{Aim, Stored, Verdict, stored};
 
     #[test]
     fn what_is_missed_is_missed_by_a_part_of_the_aim() {
         assert_eq!(Verdict::at_most(0.7, 0.7), Verdict::Reached);
         assert_eq!(Verdict::at_most(15.0, 12.0), Verdict::MissedBy(0.25));
         assert_eq!(Verdict::MissedBy(0.25).written(), "**missed** by 25 %");
+    }
+
+    #[test]
+    fn it_is_told_in_how_many_layouts_an_aim_was_reached() {
+        let outcome = |verdict, layouts| {
+            let nothing = String::new;
+            Aim {
+                what: nothing(),
+                aimed_at: nothing(),
+                reached: nothing(),
+                counted: nothing(),
+                verdict,
+                layouts,
+            }
+            .outcome()
+        };
+        assert_eq!(outcome(Verdict::Reached, Some((4, 5))), "reached, in 4 of 5 layouts");
+        assert_eq!(
+            outcome(Verdict::MissedBy(0.25), Some((1, 5))),
+            "**missed** by 25 %; reached in 1 of 5 layouts"
+        );
+        assert_eq!(outcome(Verdict::Reached, None), "reached");
+        assert_eq!(outcome(Verdict::NotJudged, None), "");
     }
 
     #[test]

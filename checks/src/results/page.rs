@@ -9,7 +9,8 @@ use super::{Measured, plots};
 use crate::figures::{self, grouped};
 use crate::instructions::beyond_vodozemac;
 
-/// Intervals that reach further than this part of their medians make a machine a noisy one.
+/// Where a tenth of the intervals within rounds reach further than this part of their medians, or a tenth of what is timed twice in one
+/// layout differs by more, a machine is a noisy one.
 const QUIET: f64 = 0.03;
 
 pub(super) fn page(measured: &Measured) -> Result<String, String> {
@@ -29,34 +30,42 @@ pub(super) fn page(measured: &Measured) -> Result<String, String> {
     Ok(page)
 }
 
-/// Whether the times can be trusted to the last digit.
+/// Whether the times can be trusted to the last digit: what the machine makes, and what a layout makes.
 fn quietness(measured: &Measured) -> Result<String, String> {
     let percent = |part: f64| format!("{:.1} %", part * 100.0);
-    let (usual, seldom) = measured.times.spreads();
-    let (usual_drift, seldom_drift) = measured.times.drifts();
+    let (usual_noise, seldom_noise) = measured.times.noise();
+    let (usual_drift, seldom_drift) = measured.times.drift();
+    let (usually_apart, seldom_apart) = measured.times.between_layouts();
     let times = measured.conditions.iter().find(|(part, _)| *part == "times");
     let load = &times.ok_or("nobody knows what the machine did beside")?.1.load;
-    let verdict = if seldom > QUIET {
+    let verdict = if seldom_noise.max(seldom_drift) > QUIET {
         "**The machine was not quiet**, so the ratios of times are to be read with their intervals; the instructions are not touched by \
          it"
     } else {
         "The machine was quiet"
     };
     Ok(format!(
-        "{verdict}. Every benchmark was timed in {} rounds, one after another; a time is the median of theirs, and its interval spans \
-         all of theirs. Half of the intervals reach no further than {} from their medians, one in ten further than {}; between rounds \
-         half of the medians drifted by no more than {}, one in ten by more than {}. While they were timed, {:.1} threads wanted one of \
-         the machine's {} cores on average and {} at most, the timed one included; in the quarter of an hour before it were \
-         {:.1}.\n\n",
-        measured.times.rounds(),
-        percent(usual),
-        percent(seldom),
+        "{verdict}: within a round half of the intervals reach no further than {} from their medians, one in ten further than {}; between \
+         two rounds with the same programs, the first and one after all others, half of the medians drifted by no more than {}, one in \
+         ten by more than {}. While times were measured, {:.1} threads wanted one of the machine's {} cores on average and {} at most, \
+         the timed one included; in the quarter of an hour before it were {:.1}.\n\n\
+         What a function takes depends on where in a program it comes to lie, too. So every benchmark was timed in {} layouts, a round \
+         each: first as cargo builds it, then with the same functions in orders into which the linker has shuffled them. A time is the \
+         median of the rounds' medians, and its interval spans those of all rounds, and so what a layout makes. For half of the \
+         benchmarks the slowest round took no more than {} longer than the fastest, for one in ten more than {}: layout and drift \
+         together. A ratio is that of two such times, and its interval goes as far as that of both together can, since a layout that is \
+         lucky for one function says nothing of another. Beside an aim stands in how many of the layouts it was reached.\n\n",
+        percent(usual_noise),
+        percent(seldom_noise),
         percent(usual_drift),
         percent(seldom_drift),
         load.mean,
         measured.machine.cores,
         load.most,
         load.before,
+        measured.times.layouts(),
+        percent(usually_apart),
+        percent(seldom_apart),
     ))
 }
 
@@ -68,9 +77,10 @@ fn against_the_aims(measured: &Measured) -> Result<String, String> {
          ratio has no aim it stands beside the one that has.\n\n\
          | on the host | aimed at | measured | in instructions | |\n|---|--:|--:|--:|---|\n",
     );
-    let row = |text: &mut String, Aim { what, aimed_at, reached, counted, verdict }: Aim| {
-        let verdict = verdict.written();
-        line(text, &format!("| {what} | {aimed_at} | {reached} | {counted} | {verdict} |"));
+    let row = |text: &mut String, aim: Aim| {
+        let outcome = aim.outcome();
+        let Aim { what, aimed_at, reached, counted, .. } = aim;
+        line(text, &format!("| {what} | {aimed_at} | {reached} | {counted} | {outcome} |"));
     };
     for aim in aims::on_host(measured)? {
         row(&mut text, aim);
@@ -97,7 +107,7 @@ fn side_by_side(measured: &Measured) -> Result<String, String> {
                 (String::new(), String::new())
             } else {
                 let ours = format!("{group}/{pawl}");
-                let Time { median, low, high } = measured.times.get(&ours)?.over(measured.times.get(&name)?);
+                let Time { median, low, high } = measured.times.over(&ours, &name)?.all;
                 let counted = match group {
                     READS_A_CLOCK => String::new(),
                     _ => aims::instructions(measured, &ours, &name)?,
