@@ -45,7 +45,7 @@ fn quietness(measured: &Measured) -> Result<String, String> {
         "The machine was quiet"
     };
     Ok(format!(
-        "{verdict}: within a round half of the intervals reach no further than {} from their medians, one in ten further than {}; between \
+        "{verdict}. Within a round half of the intervals reach no further than {} from their medians, one in ten further than {}; between \
          two rounds with the same programs, the first and one after all others, half of the medians drifted by no more than {}, one in \
          ten by more than {}. While times were measured, {:.1} threads wanted one of the machine's {} cores on average and {} at most, \
          the timed one included; in the quarter of an hour before it were {:.1}.\n\n\
