@@ -299,6 +299,7 @@ impl Timeline {
     }
 
     /// One write makes the age of every live session unknown, for good (C3).
+    #[cold]
     fn forget_ages(&mut self) -> Result<(), ClockError> {
         let next = self.now.epoch.saturating_add(1);
         if next == NO_EPOCH {
@@ -311,6 +312,9 @@ impl Timeline {
     #[inline(always)] // as `carry_on_to`
     fn advance(&mut self, ticks: u64, rate: TickRate) -> Result<(), ClockError> {
         let TickRate { numerator, denominator, .. } = rate;
+        if denominator == NonZeroU32::MIN {
+            return self.add_ms(ticks.saturating_mul(u64::from(numerator))); // whole milliseconds leave no fraction
+        }
         let (whole, rest) = divide(ticks, denominator);
         let part = u64::from(rest) * u64::from(numerator) + u64::from(self.fraction); // below numerator × denominator
         let (more, fraction) = divide(part, denominator);
