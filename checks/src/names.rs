@@ -51,10 +51,11 @@ const BY_KIND_AND_BYTES: (&str, [&str; 2]) = ("parse_hostile", ["64", "65536"]);
 /// The programs that are timed.
 pub(crate) const TIMED: [&str; 4] = ["rotation_check", "parse_settings", "device", "send"];
 
-/// What `cargo bench` lists has all of the names.
-pub(crate) fn check(features: &str) -> Result<String, String> {
+/// What `cargo bench` lists has all of the names, built in this profile.
+pub(crate) fn check(features: &str, profile: &str) -> Result<String, String> {
     let mut cargo = Command::new("cargo");
     cargo.args(["bench", "--locked", "--quiet", "-p", "pawl-benches", "--features", features]);
+    cargo.args(["--profile", profile]);
     for bench in TIMED {
         cargo.args(["--bench", bench]);
     }

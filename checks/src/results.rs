@@ -72,7 +72,7 @@ fn measure(keep: bool) -> Result<Measured, String> {
         // Everything is built before anything is measured.
         steps.next("building the benchmarks and the peers, which takes minutes the first time");
         cargo(&["bench", "--locked", "-p", "pawl-benches", "--features", FEATURES, "--no-run"])?;
-        names::check(FEATURES)?;
+        names::check(FEATURES, "bench")?;
         cargo(&["build", "--locked", "--release", "-p", "pawl-sim-host"])?;
         cargo(&["build", "--locked", "-p", "pawl-checks", "--bin", "peak-memory"])?;
     }
