@@ -65,6 +65,7 @@ fn decision(criterion: &mut Criterion) {
 }
 
 fn apply_event(criterion: &mut Criterion) {
+    pawl_benches::as_in_a_device_that_sends();
     let ids = [usual_id(0)];
     let mut places = places(1);
     let mut device = in_rooms(&mut places, &ids, NoEncryption::default);

@@ -1,7 +1,7 @@
 //! The instructions of what the other benchmarks time, counted by callgrind: the same in every run, whatever else the machine does.
 //!
-//! The docs of those benchmarks say which side each tilts to. Each call is made once beforehand, so that what is done in a
-//! process's first call alone (the first block of memory, what the processor can do) is not counted. What reads a clock counts none of
+//! The docs of those benchmarks say which side each tilts to. What does something in a process's first call alone (the first
+//! block of memory, what the processor can do) is called once beforehand, so that this is not counted. What reads a clock counts none of
 //! what the kernel does for it. A figure's name is that of the time's: two underscores stand for the slash.
 //! `cargo run -p pawl-checks -- instructions` runs it.
 

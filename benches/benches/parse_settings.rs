@@ -1,7 +1,8 @@
 //! What reading the content of an `m.room.encryption` event costs.
 //!
 //! - `parse_settings` and `parse_settings_{reordered,spaced,escaped,unknown}`: the same settings in five spellings.
-//!   - `pawl` is [`read`]: from bytes that nobody has looked at to settings within limits, with diagnostics.
+//!   - `pawl` is [`read`]: from bytes that nobody has looked at to settings within limits, with diagnostics. It is compiled as in a
+//!     device that sends, of which the reader is a function of its own; in a program that reads and does not send it is faster.
 //!   - `serde-json-core` and `serde_json` read the same bytes into a plain struct. It tilts towards them: nobody compares the
 //!     algorithm, brings numbers within limits, or bounds the depth, and one bad number fails the whole. serde-json-core takes
 //!     some of what is not JSON in keys that it does not know.
@@ -25,6 +26,7 @@ use pawl_benches::hostile::{Hostile, LENGTHS};
 use pawl_core::settings::{Limits, read};
 
 fn parse_settings(criterion: &mut Criterion) {
+    pawl_benches::as_in_a_device_that_sends();
     let limits = Limits::default();
     for (name, content) in SPELLINGS {
         let mut group = criterion.benchmark_group(name);

@@ -1,4 +1,5 @@
-//! Contents of `m.room.encryption` that give a reader as much work as their length allows.
+//! Contents of `m.room.encryption` that give a reader much work for their length: each kind of work that the grammar has, and nothing
+//! else.
 
 use pawl_core::json::MAX_DEPTH;
 

@@ -5,6 +5,7 @@
 //! brings along and links with on x86-64 Linux). Only a program itself is built anew for that, and no crate that it uses: the functions
 //! are the same in each layout.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -23,10 +24,12 @@ pub(super) fn build() -> Result<Vec<Vec<PathBuf>>, String> {
     let layouts: Vec<Vec<_>> = (0..LAYOUTS)
         .map(|seed| names::TIMED.iter().map(|bench| program(bench, seed)).collect())
         .collect::<Result<_, String>>()?;
+    let counted = functions(&program("instructions", 0)?)?;
     for (number, bench) in names::TIMED.iter().enumerate() {
         let programs =
             layouts.iter().map(|layout| functions(&layout[number])).collect::<Result<Vec<_>, _>>()?;
         same_in_other_orders(&programs).map_err(|error| format!("{bench}: {error}"))?;
+        same_code(&programs[0], &counted).map_err(|error| format!("{bench}: {error}"))?;
     }
     Ok(layouts)
 }
@@ -100,9 +103,32 @@ fn same_in_other_orders(programs: &[Vec<Function>]) -> Result<(), String> {
     Ok(())
 }
 
+/// What is counted is what is timed: a function of pawl's in both programs has one size. What else a program calls decides what the compiler
+/// puts into what.
+fn same_code(timed: &[Function], counted: &[Function]) -> Result<(), String> {
+    let counted: BTreeMap<_, _> = counted.iter().cloned().collect();
+    for (name, size) in timed.iter().filter(|(name, _)| name.contains("pawl_core")) {
+        if let Some(other) = counted.get(name).filter(|other| *other != size) {
+            return Err(format!(
+                "{name} has {size} bytes where it is timed, and {other} where it is counted"
+            ));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Path, executable, same_in_other_orders};
+    use super::{Path, executable, same_code, same_in_other_orders};
+
+    #[test]
+    fn what_is_counted_is_what_is_timed() {
+        let function = |name: &str, size| (name.to_owned(), size);
+        let counted = [function("pawl_core::read", 16), function("core::read", 16)];
+        assert!(same_code(&[function("pawl_core::read", 16), function("core::read", 32)], &counted).is_ok());
+        assert!(same_code(&[function("pawl_core::read", 32)], &counted).is_err());
+        assert!(same_code(&[function("pawl_core::write", 32)], &counted).is_ok());
+    }
 
     #[test]
     fn the_program_is_the_one_that_cargo_names() {

@@ -13,17 +13,20 @@ use crate::instructions::beyond_vodozemac;
 /// layout differs by more, a machine is a noisy one.
 const QUIET: f64 = 0.03;
 
+/// Where more threads than this wanted a core on average, the timed one was not alone.
+const ALONE: f64 = 1.3;
+
 pub(super) fn page(measured: &Measured) -> Result<String, String> {
     let mut page = String::from(
         "# What pawl costs beside others\n\n\
          Written by `cargo run -p pawl-checks -- results`, every number in it. How each side is called, and which one that \
          favours, stands in the docs of [the benchmarks](benches). All are built alike: release profile, whole-program \
-         optimisation, one codegen unit. Times are medians, with the interval in which these lie with 95 % confidence; instructions are \
-         counted by callgrind and the same in every run.\n\n",
+         optimisation, one codegen unit. Times are medians over [five layouts of the programs](#how-far-the-times-can-be-trusted), \
+         with all that the layouts make as an interval; instructions are counted by callgrind and the same in every run.\n\n",
     );
-    page += &quietness(measured)?;
     page += &against_the_aims(measured)?;
     page += &side_by_side(measured)?;
+    page += &quietness(measured)?;
     page += &growth(measured);
     page += &pawl_alone(measured)?;
     page += &made_with(measured);
@@ -41,11 +44,15 @@ fn quietness(measured: &Measured) -> Result<String, String> {
     let verdict = if seldom_noise.max(seldom_drift) > QUIET {
         "**The machine was not quiet**, so the ratios of times are to be read with their intervals; the instructions are not touched by \
          it"
+    } else if load.mean > ALONE {
+        "**Something else ran all the time**, on a core of its own it seems, since the times are steady; the instructions are not touched by \
+         it"
     } else {
         "The machine was quiet"
     };
     Ok(format!(
-        "{verdict}. Within a round half of the intervals reach no further than {} from their medians, one in ten further than {}; between \
+        "## How far the times can be trusted\n\n\
+         {verdict}. Within a round half of the intervals (of 95 % confidence) reach no further than {} from their medians, one in ten further than {}; between \
          two rounds with the same programs, the first and one after all others, half of the medians drifted by no more than {}, one in \
          ten by more than {}. While times were measured, {:.1} threads wanted one of the machine's {} cores on average and {} at most, \
          the timed one included; in the quarter of an hour before it were {:.1}.\n\n\
