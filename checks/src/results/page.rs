@@ -19,6 +19,7 @@ const ALONE: f64 = 1.3;
 pub(super) fn page(measured: &Measured) -> Result<String, String> {
     let mut page = String::from(
         "# What pawl costs beside others\n\n\
+         pawl decides whether a Matrix room is encrypted, with which settings, and when its outbound Megolm session must be replaced. \
          Written by `cargo run -p pawl-checks -- results`, every number in it. How each side is called, and which one that \
          favours, stands in the docs of [the benchmarks](benches). All are built alike: release profile, whole-program \
          optimisation, one codegen unit. Times are medians over [five layouts of the programs](#how-far-the-times-can-be-trusted), \
@@ -173,7 +174,11 @@ fn growth(measured: &Measured) -> String {
 }
 
 fn pawl_alone(measured: &Measured) -> Result<String, String> {
-    let mut text = String::from("## pawl alone\n\n| | time | instructions |\n|---|--:|--:|\n");
+    let mut text = String::from(
+        "## pawl alone\n\n`apply_event`: a room's settings are told once more. `record`: a room's record for the store. `lookup`: one of so many rooms is \
+         found by its ID, on average over all of them, and in instructions the last one; `lookup_alike`: with IDs that a hostile server \
+         chose. `decide`: the clock, that lookup, and the decision on a message.\n\n| | time | instructions |\n|---|--:|--:|\n",
+    );
     for group in ["apply_event", "record", "lookup", "lookup_alike", "decide"] {
         let mut rows: Vec<_> = measured.times.group(group).collect();
         rows.sort_by_key(|(name, _)| name.parse().unwrap_or(0));
@@ -192,10 +197,10 @@ fn pawl_alone(measured: &Measured) -> Result<String, String> {
         line(
             &mut text,
             &format!(
-                "| `{group}` | {} | {} | {:.0} MB | {} |",
+                "| `{group}` | {} | {} | {} MB | {} |",
                 written(short),
                 written(long),
-                65_536.0 / long.median * 1e3,
+                super::whole(65_536.0 / long.median * 1e3),
                 count.map(|&count| format!("{:.1}", count as f64 / 65_536.0)).unwrap_or_default()
             ),
         );
