@@ -17,13 +17,14 @@ const QUIET: f64 = 0.03;
 const ALONE: f64 = 1.3;
 
 pub(super) fn page(measured: &Measured) -> Result<String, String> {
-    let mut page = String::from(
+    let mut page = format!(
         "# What pawl costs beside others\n\n\
          pawl decides whether a Matrix room is encrypted, with which settings, and when its outbound Megolm session must be replaced. \
-         Written by `cargo run -p pawl-checks -- results`, every number in it. How each side is called, and which one that \
-         favours, stands in the docs of [the benchmarks](benches). All are built alike: release profile, whole-program \
-         optimisation, one codegen unit. Times are medians over [five layouts of the programs](#how-far-the-times-can-be-trusted), \
-         with all that the layouts make as an interval; instructions are counted by callgrind and the same in every run.\n\n",
+         Written by `cargo run -p pawl-checks -- results`, every number in it. How each side is called, and which one that favours, \
+         stands in the docs of [the benchmarks](benches). All are built alike: release profile, whole-program optimisation, one codegen \
+         unit. Times are medians over [{} layouts of the programs](#how-far-the-times-can-be-trusted), with all that the layouts make \
+         as an interval; instructions are counted by callgrind and the same in every run.\n\n",
+        measured.times.layouts()
     );
     page += &against_the_aims(measured)?;
     page += &side_by_side(measured)?;
@@ -53,8 +54,8 @@ fn quietness(measured: &Measured) -> Result<String, String> {
     };
     Ok(format!(
         "## How far the times can be trusted\n\n\
-         {verdict}. Within a round half of the intervals (of 95 % confidence) reach no further than {} from their medians, one in ten further than {}; between \
-         two rounds with the same programs, the first and one after all others, half of the medians drifted by no more than {}, one in \
+         {verdict}. Within a round half of the intervals (of 95 % confidence) reach no further than {} from their medians, one in ten \
+         further than {}; between two rounds with the same programs, the first and one after all others, half of the medians drifted by no more than {}, one in \
          ten by more than {}. While times were measured, {:.1} threads wanted one of the machine's {} cores on average and {} at most, \
          the timed one included; in the quarter of an hour before it were {:.1}.\n\n\
          What a function takes depends on where in a program it comes to lie, too. So every benchmark was timed in {} layouts, a round \
