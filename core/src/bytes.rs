@@ -1,9 +1,15 @@
-//! Comparing bytes, faster than byte by byte.
+//! Comparing bytes, faster than byte by byte. On a target without std, that is how those of `core` do it, and it is a server that
+//! chooses how much of two keys or room IDs is alike.
 
 use core::cmp::Ordering;
 
-/// As [`Ord::cmp`] of slices, four bytes at a time. On a target without std that one compares byte by byte, and it is a server
-/// that chooses how much of two room IDs is alike.
+/// As `==` of slices.
+#[inline(always)]
+pub(crate) fn equal(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && compare(one, other).is_eq()
+}
+
+/// As [`Ord::cmp`] of slices, four bytes at a time.
 pub(crate) fn compare(one: &[u8], other: &[u8]) -> Ordering {
     let (words, other_words) = (one.as_chunks().0, other.as_chunks().0);
     for (&word, &other_word) in words.iter().zip(other_words) {

@@ -5,7 +5,9 @@
 //! number of times, and keeps the kinds of the open brackets in one `u64`, so its stack use does not depend on the
 //! input. Nested values are checked and skipped, not handed out.
 
-use crate::bytes::compare;
+use core::ops::Range;
+
+use crate::bytes::equal;
 
 /// The longest content that is read, in bytes (P2). It is the size limit of a whole Matrix event.
 pub const MAX_LENGTH: usize = 65_536;
@@ -52,8 +54,6 @@ pub struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    const EMPTY: Self = Text { raw: &[], escaped: false };
-
     /// The bytes between the quotes, escapes as written.
     #[must_use]
     pub fn raw(&self) -> &'a [u8] {
@@ -64,12 +64,13 @@ impl<'a> Text<'a> {
     /// surrogates included, equals no such name (P1, P3). Linear in the shorter of the two.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
-        if self.escaped {
-            let mut characters = Decoded { raw: self.raw };
-            name.bytes().all(|byte| characters.next() == Some(u16::from(byte))) && characters.next().is_none()
-        } else {
-            self.raw.len() == name.len() && compare(self.raw, name.as_bytes()).is_eq()
-        }
+        if self.escaped { self.is_once_decoded(name) } else { equal(self.raw, name.as_bytes()) }
+    }
+
+    #[cold]
+    fn is_once_decoded(&self, name: &str) -> bool {
+        let mut characters = Decoded { raw: self.raw };
+        name.bytes().all(|byte| characters.next() == Some(u16::from(byte))) && characters.next().is_none()
     }
 }
 
@@ -125,9 +126,10 @@ pub struct Integer {
 }
 
 /// The value of a member.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub enum Value<'a> {
     /// `null`
+    #[default]
     Null,
     /// `true` or `false`
     Bool(bool),
@@ -143,107 +145,83 @@ pub enum Value<'a> {
     Object,
 }
 
-/// One member of the outermost object.
-#[derive(Clone, Copy, Debug)]
-pub struct Member<'a> {
-    /// The key.
-    pub key: Text<'a>,
-    /// Where the key's opening quote stands in the input, as a byte offset.
-    pub key_start: usize,
-    /// The value.
-    pub value: Value<'a>,
-    /// Where the value stands in the input, as a range of byte offsets.
-    pub value_start: usize,
-    /// One past the value's last byte.
-    pub value_end: usize,
+impl Value<'_> {
+    /// The bracket that it began with, if it is an array or an object.
+    fn opened(&self) -> Option<Bracket> {
+        match self {
+            Value::Array => Some(Bracket::Square),
+            Value::Object => Some(Bracket::Curly),
+            _ => None,
+        }
+    }
 }
 
-/// Reads the members of one JSON object in their order. Only when
-/// [`next_member`](ObjectReader::next_member) has returned `Ok(None)` is the whole input known to be an RFC 8259 object within
-/// the bounds; until then, an error may follow.
+/// Reads the members of one JSON object in their order: [`next_key`](ObjectReader::next_key), then
+/// [`read_value`](ObjectReader::read_value), until there is no other key. Only then is the whole input known to be an RFC 8259
+/// object within the bounds; before, an error may follow.
+///
+/// ```
+/// use pawl_core::json::{ObjectReader, Value};
+///
+/// let mut reader = ObjectReader::new(br#"{"rotation_period_msgs": 100}"#);
+/// let mut value = Value::Null;
+/// while let Some(key) = reader.next_key()? {
+///     reader.read_value(&mut value)?;
+///     assert!(key.is("rotation_period_msgs") && matches!(value, Value::Integer(_)));
+/// }
+/// # Ok::<_, pawl_core::json::JsonError>(())
+/// ```
 #[derive(Debug)]
 pub struct ObjectReader<'a> {
     input: Input<'a>,
     begun: bool,
-    /// The member that was read last; it is written here in place, since moving one costs as much as reading it.
-    member: Member<'a>,
 }
 
 impl<'a> ObjectReader<'a> {
     /// Reads nothing yet.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
-        let member =
-            Member { key: Text::EMPTY, key_start: 0, value: Value::Null, value_start: 0, value_end: 0 };
-        ObjectReader { input: Input { bytes, at: 0 }, begun: false, member }
+        ObjectReader { input: Input { rest: bytes, length: bytes.len() }, begun: false }
     }
 
-    /// The next member, or `None` at the end of the object and the input. The first call checks the length of all of it.
+    /// The next member's key, or `None` at the end of the object and the input. The first call checks the length of all of it.
     ///
     /// # Errors
-    /// [`JsonError::Syntax`], [`JsonError::NotUtf8`], [`JsonError::TooDeep`]; on the first call [`JsonError::TooLong`] and
-    /// [`JsonError::NotAnObject`] as well. It is the first that stands in the input. After an error or the end, there is nothing
-    /// more to ask for.
-    pub fn next_member(&mut self) -> Result<Option<&Member<'a>>, JsonError> {
-        let ObjectReader { input, begun, member } = self;
-        let mut just_opened = !*begun;
-        if just_opened {
-            *begun = true;
-            input.begin()?;
+    /// [`JsonError::Syntax`], [`JsonError::NotUtf8`]; on the first call [`JsonError::TooLong`] and [`JsonError::NotAnObject`] as
+    /// well. It is the first that stands in the input. After an error or the end, there is nothing more to ask for.
+    #[inline(always)]
+    pub fn next_key(&mut self) -> Result<Option<Text<'a>>, JsonError> {
+        let ObjectReader { input, begun } = self;
+        let another = if *begun { input.take(b',') } else { input.begin()? };
+        *begun = true;
+        if !another {
+            input.end()?;
+            return Ok(None);
         }
-        let mut outermost_key = Text::EMPTY;
-        let mut nesting = Nesting::OUTERMOST;
-        // Once round for each member and element, and for each bracket that closes, however deep. What is nested is read into the
-        // same place; when its bracket closes, the place has the outermost member again.
-        loop {
-            let bracket = nesting.innermost();
-            input.skip_white_space();
-            if input.take(bracket.closing()) {
-                if nesting.is_outermost() {
-                    input.skip_white_space();
-                    return if input.peek().is_none() { Ok(None) } else { Err(JsonError::Syntax) };
-                }
-                nesting.close();
-                just_opened = false;
-                if nesting.is_outermost() {
-                    (member.key, member.value) = (outermost_key, bracket.value());
-                }
-            } else {
-                if !just_opened {
-                    if !input.take(b',') {
-                        return Err(JsonError::Syntax);
-                    }
-                    input.skip_white_space();
-                }
-                if nesting.is_outermost() {
-                    member.key_start = input.at;
-                }
-                if bracket == Bracket::Curly {
-                    input.key(&mut member.key)?;
-                }
-                if nesting.is_outermost() {
-                    member.value_start = input.at;
-                }
-                let opened = input.value(&mut member.value)?;
-                if let Some(inner) = opened {
-                    if nesting.is_outermost() {
-                        outermost_key = member.key;
-                    }
-                    nesting.open(inner)?;
-                }
-                just_opened = opened.is_some();
-            }
-            if nesting.is_outermost() {
-                member.value_end = input.at;
-                return Ok(Some(member));
-            }
+        Ok(Some(input.key()?))
+    }
+
+    /// Reads the value of the key that was returned last, once, and returns where it stands, as a range of byte offsets. The value is
+    /// written in place, since moving it would cost as much as reading it.
+    ///
+    /// # Errors
+    /// [`JsonError::Syntax`], [`JsonError::NotUtf8`], [`JsonError::TooDeep`], as above; what is in `value` then is of no use.
+    #[inline(always)]
+    pub fn read_value(&mut self, value: &mut Value<'a>) -> Result<Range<usize>, JsonError> {
+        let input = &mut self.input;
+        input.skip_white_space();
+        let start = input.offset();
+        input.value(value)?;
+        if let Some(bracket) = value.opened() {
+            input.apart(|input| input.nested(bracket))?;
         }
+        Ok(start..input.offset())
     }
 
     /// How many bytes have been read. After an error, about where it was found.
     #[must_use]
     pub fn offset(&self) -> usize {
-        self.input.at
+        self.input.offset()
     }
 }
 
@@ -252,8 +230,11 @@ impl<'a> ObjectReader<'a> {
 /// # Errors
 /// As [`ObjectReader`].
 pub fn check_object(bytes: &[u8]) -> Result<(), JsonError> {
-    let mut members = ObjectReader::new(bytes);
-    while members.next_member()?.is_some() {}
+    let mut reader = ObjectReader::new(bytes);
+    let mut value = Value::Null;
+    while reader.next_key()?.is_some() {
+        reader.read_value(&mut value)?;
+    }
     Ok(())
 }
 
@@ -269,14 +250,6 @@ impl Bracket {
         match self {
             Bracket::Square => b']',
             Bracket::Curly => b'}',
-        }
-    }
-
-    /// What it is the bracket of.
-    fn value(self) -> Value<'static> {
-        match self {
-            Bracket::Square => Value::Array,
-            Bracket::Curly => Value::Object,
         }
     }
 }
@@ -314,142 +287,184 @@ impl Nesting {
     }
 }
 
-/// The bytes, and how many of them have been read.
+/// What is still to be read.
 ///
-/// What is asked for each byte is always inlined: how far one has come then stays in a register, and even where size counts most a
-/// call would be no shorter.
+/// On a host all of this is inlined: what is left then stays in registers. On a device of 32 bits, where that counts for less and
+/// flash for more, what is used in several places stays a function; there, places are written and not values returned, which would
+/// go through memory.
 #[derive(Debug)]
 struct Input<'a> {
-    bytes: &'a [u8],
-    at: usize,
+    rest: &'a [u8],
+    /// Of all that there was to read.
+    length: usize,
 }
 
 impl<'a> Input<'a> {
-    /// Checks length and the opening brace.
-    fn begin(&mut self) -> Result<(), JsonError> {
-        if self.bytes.len() > MAX_LENGTH {
+    /// How many bytes have been read.
+    fn offset(&self) -> usize {
+        self.length.saturating_sub(self.rest.len())
+    }
+
+    /// Checks the length and takes the opening brace. Whether a member follows.
+    fn begin(&mut self) -> Result<bool, JsonError> {
+        if self.length > MAX_LENGTH {
             return Err(JsonError::TooLong); // P2
         }
-        self.skip_white_space();
-        match self.peek() {
-            Some(b'{') => {
-                self.at += 1;
-                Ok(())
-            }
-            Some(b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => Err(JsonError::NotAnObject),
+        if self.take(b'{') {
+            self.skip_white_space();
+            return Ok(!matches!(self.rest, [b'}', ..]));
+        }
+        match self.rest {
+            [b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n', ..] => Err(JsonError::NotAnObject),
             _ => Err(JsonError::Syntax),
         }
     }
 
+    /// Takes the outermost object's closing brace, after which there is nothing.
     #[inline(always)]
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    #[inline(always)]
-    fn next_byte(&mut self) -> Option<u8> {
-        let byte = self.peek()?;
-        self.at += 1;
-        Some(byte)
-    }
-
-    /// Takes the next byte if it is `wanted`.
-    #[inline(always)]
-    fn take(&mut self, wanted: u8) -> bool {
-        if self.peek() != Some(wanted) {
-            return false;
+    fn end(&mut self) -> Result<(), JsonError> {
+        if !self.take(b'}') {
+            return Err(JsonError::Syntax);
         }
-        self.at += 1;
-        true
+        self.skip_white_space();
+        if self.rest.is_empty() { Ok(()) } else { Err(JsonError::Syntax) }
     }
 
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn skip_white_space(&mut self) {
-        let mut at = self.at;
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.bytes.get(at) {
-            at += 1;
+        while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = self.rest {
+            self.rest = rest;
         }
-        self.at = at;
     }
 
-    /// A key, its colon, and the white space around that.
-    fn key(&mut self, key: &mut Text<'a>) -> Result<(), JsonError> {
+    /// Takes white space, and the byte after it if that is `wanted`.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    fn take(&mut self, wanted: u8) -> bool {
+        self.skip_white_space();
+        match self.rest {
+            [first, rest @ ..] if *first == wanted => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A key and its colon.
+    #[inline(always)]
+    fn key(&mut self) -> Result<Text<'a>, JsonError> {
         if !self.take(b'"') {
             return Err(JsonError::Syntax);
         }
-        *key = self.text()?;
-        self.skip_white_space();
-        if !self.take(b':') {
-            return Err(JsonError::Syntax);
+        let key = self.string()?;
+        if self.take(b':') { Ok(key) } else { Err(JsonError::Syntax) }
+    }
+
+    /// A value that begins here; of a nested one only its opening bracket.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    fn value(&mut self, value: &mut Value<'a>) -> Result<(), JsonError> {
+        let [first, rest @ ..] = self.rest else { return Err(JsonError::Syntax) };
+        self.rest = rest;
+        match first {
+            b'"' => *value = Value::String(self.string()?),
+            b'-' | b'0'..=b'9' => self.number(*first, value)?,
+            b't' | b'f' | b'n' => *value = self.literal(*first)?,
+            b'[' => *value = Value::Array,
+            b'{' => *value = Value::Object,
+            _ => return Err(JsonError::Syntax),
         }
-        self.skip_white_space();
         Ok(())
     }
 
-    /// A value; of a nested one only its opening bracket, which is returned and not written.
-    fn value(&mut self, value: &mut Value<'a>) -> Result<Option<Bracket>, JsonError> {
-        match self.next_byte() {
-            Some(b'"') => *value = Value::String(self.text()?),
-            Some(first @ (b'-' | b'0'..=b'9')) => *value = self.number(first)?,
-            Some(first @ (b't' | b'f' | b'n')) => *value = self.literal(first)?,
-            Some(b'[') => return Ok(Some(Bracket::Square)),
-            Some(b'{') => return Ok(Some(Bracket::Curly)),
-            _ => return Err(JsonError::Syntax),
+    /// Reads what is rare, by a function of its own. It gets a copy, since what another function may write cannot stay in registers.
+    #[inline(always)]
+    fn apart(&mut self, read: impl FnOnce(&mut Self) -> Result<(), JsonError>) -> Result<(), JsonError> {
+        let mut copy = Input { ..*self };
+        let outcome = read(&mut copy);
+        self.rest = copy.rest;
+        outcome
+    }
+
+    /// The rest of an array or object whose bracket is taken.
+    fn nested(&mut self, opened: Bracket) -> Result<(), JsonError> {
+        let mut nesting = Nesting::OUTERMOST;
+        nesting.open(opened)?;
+        let mut just_opened = true;
+        // Once round for each member and element, and for each bracket that closes, however deep.
+        while !nesting.is_outermost() {
+            let bracket = nesting.innermost();
+            if self.take(bracket.closing()) {
+                nesting.close();
+                just_opened = false;
+                continue;
+            }
+            if !just_opened && !self.take(b',') {
+                return Err(JsonError::Syntax);
+            }
+            if bracket == Bracket::Curly {
+                self.key()?;
+            }
+            self.skip_white_space();
+            let mut value = Value::Null;
+            self.value(&mut value)?;
+            just_opened = false;
+            if let Some(inner) = value.opened() {
+                nesting.open(inner)?;
+                just_opened = true;
+            }
         }
-        Ok(None)
+        Ok(())
     }
 
     /// A literal whose first letter is taken.
+    #[inline(always)]
     fn literal(&mut self, first: u8) -> Result<Value<'a>, JsonError> {
         let (rest_of_it, value): (&[u8], _) = match first {
             b't' => (b"rue", Value::Bool(true)),
             b'f' => (b"alse", Value::Bool(false)),
             _ => (b"ull", Value::Null),
         };
-        if !self.rest().starts_with(rest_of_it) {
-            return Err(JsonError::Syntax);
-        }
-        self.at += rest_of_it.len();
+        self.rest = self.rest.strip_prefix(rest_of_it).ok_or(JsonError::Syntax)?;
         Ok(value)
     }
 
     /// A number whose sign or first digit is taken.
-    fn number(&mut self, first: u8) -> Result<Value<'a>, JsonError> {
+    #[inline(always)]
+    fn number(&mut self, first: u8, value: &mut Value<'a>) -> Result<(), JsonError> {
         let negative = first == b'-';
-        let first_digit = if negative { self.next_byte() } else { Some(first) };
+        let mut first_digit = first;
+        if negative {
+            let [digit @ b'0'..=b'9', rest @ ..] = self.rest else { return Err(JsonError::Syntax) };
+            (first_digit, self.rest) = (*digit, rest);
+        }
         let magnitude = match first_digit {
-            Some(b'0') => Some(0), // is followed by no further digit
-            Some(digit @ b'1'..=b'9') => self.magnitude(digit),
-            _ => return Err(JsonError::Syntax),
+            b'0' => Some(0), // is followed by no further digit
+            digit => self.magnitude(digit),
         };
-        let mut integer = true;
-        if self.take(b'.') {
-            integer = false;
-            self.digits()?;
+        if let [b'.' | b'e' | b'E', ..] = self.rest {
+            *value = Value::Fractional;
+            self.apart(Self::fraction)?;
+            return Ok(());
         }
-        if let Some(b'e' | b'E') = self.peek() {
-            integer = false;
-            self.at += 1;
-            if !self.take(b'+') {
-                self.take(b'-');
-            }
-            self.digits()?;
-        }
-        Ok(if integer { Value::Integer(Integer { negative, magnitude }) } else { Value::Fractional })
+        *value = Value::Integer(Integer { negative, magnitude });
+        Ok(())
     }
 
     /// The number that begins with this digit, which is taken; `None` when it does not fit (P6).
+    #[inline(always)]
     fn magnitude(&mut self, first: u8) -> Option<u64> {
-        let begin = self.at;
-        let mut at = begin;
+        let digits = self.rest;
         let mut magnitude = u64::from(first & 0x0f);
-        while let Some(digit @ 0..=9) = self.bytes.get(at).map(|byte| byte.wrapping_sub(b'0')) {
-            magnitude = magnitude.wrapping_mul(10).wrapping_add(u64::from(digit));
-            at += 1;
+        while let Some((four, rest)) = four_digits(self.rest) {
+            magnitude = magnitude.wrapping_mul(10_000).wrapping_add(u64::from(four));
+            self.rest = rest;
         }
-        self.at = at;
+        while let [digit @ b'0'..=b'9', rest @ ..] = self.rest {
+            magnitude = magnitude.wrapping_mul(10).wrapping_add(u64::from(digit & 0x0f));
+            self.rest = rest;
+        }
         // With the first, 19 digits always fit. Of more, few do; those are looked at again.
-        match self.bytes.get(begin..at) {
+        match digits.get(..digits.len().saturating_sub(self.rest.len())) {
             Some(digits) if digits.len() >= 19 => {
                 digits.iter().try_fold(u64::from(first & 0x0f), |magnitude, digit| {
                     magnitude.checked_mul(10)?.checked_add(u64::from(digit & 0x0f))
@@ -459,36 +474,47 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// A fraction, an exponent, or both.
+    fn fraction(&mut self) -> Result<(), JsonError> {
+        if let [b'.', rest @ ..] = self.rest {
+            self.rest = rest;
+            self.digits()?;
+        }
+        if let [b'e' | b'E', b'+' | b'-', rest @ ..] | [b'e' | b'E', rest @ ..] = self.rest {
+            self.rest = rest;
+            self.digits()?;
+        }
+        Ok(())
+    }
+
     /// One digit or more.
     fn digits(&mut self) -> Result<(), JsonError> {
-        let begin = self.at;
-        while let Some(b'0'..=b'9') = self.peek() {
-            self.at += 1;
+        let [b'0'..=b'9', ..] = self.rest else { return Err(JsonError::Syntax) };
+        while let [b'0'..=b'9', rest @ ..] = self.rest {
+            self.rest = rest;
         }
-        if self.at > begin { Ok(()) } else { Err(JsonError::Syntax) }
+        Ok(())
     }
 
     /// A string whose opening quote is taken, up to and with the closing one.
-    #[inline(always)]
-    fn text(&mut self) -> Result<Text<'a>, JsonError> {
-        let begin = self.at;
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    fn string(&mut self) -> Result<Text<'a>, JsonError> {
+        let begin = self.rest;
         let mut escaped = false;
         loop {
-            self.at += plain_bytes(self.rest());
-            let end = self.at;
-            match self.next_byte() {
-                Some(b'"') => {
-                    let raw = self.bytes.get(begin..end).ok_or(JsonError::Syntax)?;
-                    return Ok(Text { raw, escaped });
+            self.rest = after_plain_bytes(self.rest);
+            match self.rest {
+                [b'"', rest @ ..] => {
+                    let length = begin.len().saturating_sub(self.rest.len());
+                    self.rest = rest;
+                    return Ok(Text { raw: begin.get(..length).unwrap_or_default(), escaped });
                 }
-                Some(b'\\') => {
+                [b'\\', rest @ ..] => {
                     escaped = true;
-                    self.escape()?;
+                    self.rest = rest;
+                    self.apart(Self::escape)?;
                 }
-                Some(0x80..) => {
-                    self.at = end;
-                    self.beyond_ascii()?;
-                }
+                [0x80..=0xff, ..] => self.apart(Self::beyond_ascii)?,
                 _ => return Err(JsonError::Syntax), // a control character, or the end
             }
         }
@@ -496,59 +522,61 @@ impl<'a> Input<'a> {
 
     /// All characters up to the next one that is ASCII (P1). Anywhere but in a string they would break the grammar.
     fn beyond_ascii(&mut self) -> Result<(), JsonError> {
-        let characters = self.rest().split(u8::is_ascii).next().unwrap_or_default();
+        let characters = self.rest.split(u8::is_ascii).next().unwrap_or_default();
         if core::str::from_utf8(characters).is_err() {
             return Err(JsonError::NotUtf8);
         }
-        self.at += characters.len();
+        self.rest = self.rest.get(characters.len()..).unwrap_or_default();
         Ok(())
     }
 
     /// The rest of an escape. A lone surrogate is grammatical (P1).
     fn escape(&mut self) -> Result<(), JsonError> {
-        match self.next_byte() {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(()),
-            Some(b'u') => match self.rest() {
-                [a, b, c, d, ..] if [a, b, c, d].into_iter().all(u8::is_ascii_hexdigit) => {
-                    self.at += 4;
-                    Ok(())
-                }
-                _ => Err(JsonError::Syntax),
-            },
-            _ => Err(JsonError::Syntax),
-        }
-    }
-
-    /// What is still to be read.
-    #[inline(always)]
-    fn rest(&self) -> &'a [u8] {
-        self.bytes.get(self.at..).unwrap_or_default()
+        self.rest = match self.rest {
+            [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', rest @ ..] => rest,
+            [b'u', a, b, c, d, rest @ ..] if [a, b, c, d].into_iter().all(u8::is_ascii_hexdigit) => rest,
+            _ => return Err(JsonError::Syntax),
+        };
+        Ok(())
     }
 }
 
-/// How many bytes there are before the first that a string has a rule for: a quote, a backslash, a control character, a byte of a
-/// character beyond ASCII.
+/// The number that the first four bytes write in digits, and what follows them, if each of them is a digit.
+#[inline(always)]
+fn four_digits(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let (&four, rest) = bytes.split_first_chunk()?;
+    let four = u32::from_le_bytes(four);
+    // The upper half of a digit is 3, and stays 3 when 6 is added.
+    let upper_halves = four & 0xf0f0_f0f0 | (four.wrapping_add(0x0606_0606) & 0xf0f0_f0f0) >> 4;
+    if upper_halves != 0x3333_3333 {
+        return None;
+    }
+    // Both pairs at once, then the two of them; what is multiplied stands in the lower place, as the digit that is read first.
+    let pairs = (four & 0x0f0f_0f0f).wrapping_mul(10 << 8 | 1) >> 8 & 0x00ff_00ff;
+    Some((pairs.wrapping_mul(100 << 16 | 1) >> 16, rest))
+}
+
+/// What follows the bytes that a string has no rule for: it begins with a quote, a backslash, a control character, a byte of a
+/// character beyond ASCII, or is empty.
 ///
 /// Looks at a machine word at a time. Of each of its bytes something is subtracted that leaves less than nothing where the byte is
 /// special, which sets its high bit. What that borrows may set bits of bytes above it wrongly, never of those below, so the lowest
 /// bit that is set is always right.
-#[inline]
-fn plain_bytes(bytes: &[u8]) -> usize {
+#[inline(always)]
+fn after_plain_bytes(mut rest: &[u8]) -> &[u8] {
     const ONES: usize = usize::MAX / 0xff;
     const HIGH_BITS: usize = ONES << 7;
-    let (words, rest) = bytes.as_chunks();
-    let mut plain = 0;
-    for &word in words {
+    while let Some((&word, after)) = rest.split_first_chunk() {
         let word = usize::from_le_bytes(word);
         // With one bit turned, a quote (0x22) follows the control characters, where a space (0x20) was.
         let control_or_quote = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
         let backslash = (word ^ (ONES * 0x5c)).wrapping_sub(ONES);
         let special = (control_or_quote | backslash | word) & HIGH_BITS;
         if special != 0 {
-            return plain + (special.trailing_zeros() / 8) as usize;
+            return rest.get((special.trailing_zeros() / 8) as usize..).unwrap_or_default();
         }
-        plain += size_of::<usize>();
+        rest = after;
     }
     let special = |&byte: &u8| !matches!(byte, b' '..0x80) || byte == b'"' || byte == b'\\';
-    plain + rest.iter().position(special).unwrap_or(rest.len())
+    rest.get(rest.iter().position(special).unwrap_or(rest.len())..).unwrap_or_default()
 }

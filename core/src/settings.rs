@@ -8,7 +8,7 @@
 
 use core::ops::RangeInclusive;
 
-use crate::json::{JsonError, Member, ObjectReader, Value};
+use crate::json::{JsonError, ObjectReader, Text, Value};
 
 /// The one algorithm that is supported.
 pub const MEGOLM: &str = "m.megolm.v1.aes-sha2";
@@ -303,61 +303,84 @@ pub enum Reading {
 /// Costs time linear in the length of `content`, at most [`MAX_LENGTH`](crate::json::MAX_LENGTH) bytes, and a
 /// constant amount of stack.
 pub fn read(content: &[u8], limits: &Limits) -> Reading {
-    match Members::read(content, limits) {
-        Ok(members) => members.reading(limits),
+    let mut known = KnownMembers::default();
+    match known.read(content) {
+        Ok(()) => known.reading(limits),
         Err(malformed) => Reading::Malformed(malformed),
     }
 }
 
-/// What the known keys say, each read at most once.
+/// The values of the known keys as they are written, and `null` where nothing is: both mean the same (P5, P6, P7).
 #[derive(Default)]
-struct Members {
-    algorithm: Option<Algorithm>,
-    rotation_period_ms: Option<Taken<u64>>,
-    rotation_period_msgs: Option<Taken<u64>>,
-    encrypt_state_events: Option<Taken<bool>>,
-    encrypt_state_events_unstable: Option<Taken<bool>>,
+struct KnownMembers<'a> {
+    algorithm: Value<'a>,
+    rotation_period_ms: Value<'a>,
+    rotation_period_msgs: Value<'a>,
+    encrypt_state_events: Value<'a>,
+    encrypt_state_events_unstable: Value<'a>,
+    /// That of the last unknown key, which was checked as JSON and matters no more (P3).
+    unknown: Value<'a>,
+    /// Which known keys were read, a bit each.
+    seen: u8,
 }
 
-impl Members {
-    fn read(content: &[u8], limits: &Limits) -> Result<Self, Malformed> {
-        let mut known = Members::default();
-        let mut members = ObjectReader::new(content);
-        while let Some(Member { key, value, .. }) = members.next_member()? {
-            // P3: compared after decoding, case and all; an unknown key was checked as JSON and is skipped.
-            if key.is("algorithm") {
-                set_once(&mut known.algorithm, algorithm(value))?;
-            } else if key.is(Field::RotationPeriodMs.key()) {
-                set_once(&mut known.rotation_period_ms, period_ms(value, limits))?;
-            } else if key.is(Field::RotationPeriodMsgs.key()) {
-                set_once(&mut known.rotation_period_msgs, period_msgs(value, limits))?;
-            } else if key.is(Field::EncryptStateEvents.key()) {
-                set_once(&mut known.encrypt_state_events, switch(value))?;
-            } else if key.is(Field::EncryptStateEventsUnstable.key()) {
-                set_once(&mut known.encrypt_state_events_unstable, switch(value))?;
+impl<'a> KnownMembers<'a> {
+    /// Into what was all missing.
+    fn read(&mut self, content: &'a [u8]) -> Result<(), Malformed> {
+        let mut reader = ObjectReader::new(content);
+        while let Some(key) = reader.next_key()? {
+            let (value, bit) = self.place(&key);
+            reader.read_value(value)?;
+            // P4: the same known key twice is malformed, since clients disagree on which one counts.
+            if self.seen & bit != 0 {
+                return Err(Malformed::DuplicateKey);
             }
+            self.seen |= bit;
         }
-        Ok(known)
+        Ok(())
     }
 
-    fn reading(self, limits: &Limits) -> Reading {
+    /// Where the value of this key belongs, and its bit in `seen`. Keys are compared after decoding, case and all (P3).
+    fn place(&mut self, key: &Text<'_>) -> (&mut Value<'a>, u8) {
+        if key.is("algorithm") {
+            (&mut self.algorithm, 1)
+        } else if key.is(Field::RotationPeriodMs.key()) {
+            (&mut self.rotation_period_ms, 1 << 1)
+        } else if key.is(Field::RotationPeriodMsgs.key()) {
+            (&mut self.rotation_period_msgs, 1 << 2)
+        } else if key.is(Field::EncryptStateEvents.key()) {
+            (&mut self.encrypt_state_events, 1 << 3)
+        } else if key.is(Field::EncryptStateEventsUnstable.key()) {
+            (&mut self.encrypt_state_events_unstable, 1 << 4)
+        } else {
+            (&mut self.unknown, 0) // may be repeated
+        }
+    }
+
+    fn reading(&self, limits: &Limits) -> Reading {
         match self.algorithm {
-            None | Some(Algorithm::Null) => Reading::Malformed(Malformed::AlgorithmMissing), // P5
-            Some(Algorithm::NotAString) => Reading::Malformed(Malformed::AlgorithmNotAString),
-            Some(Algorithm::Other) => Reading::Unsupported,
-            Some(Algorithm::Megolm) => {
-                let (settings, diagnostics) = self.effective(limits);
-                Reading::Usable(settings, diagnostics)
-            }
+            Value::Null => Reading::Malformed(Malformed::AlgorithmMissing), // P5
+            Value::String(name) if name.is(MEGOLM) => self.usable(limits),
+            Value::String(_) => Reading::Unsupported,
+            _ => Reading::Malformed(Malformed::AlgorithmNotAString),
         }
     }
 
-    /// What is missing is as if it were `null`.
-    fn effective(self, limits: &Limits) -> (Settings, Diagnostics) {
-        let period_ms = self.rotation_period_ms.unwrap_or_else(|| period_ms(&Value::Null, limits));
-        let messages = self.rotation_period_msgs.unwrap_or_else(|| period_msgs(&Value::Null, limits));
-        let stable = self.encrypt_state_events.unwrap_or_else(|| switch(&Value::Null));
-        let unstable = self.encrypt_state_events_unstable.unwrap_or_else(|| switch(&Value::Null));
+    fn usable(&self, limits: &Limits) -> Reading {
+        let period_ms = within(
+            &self.rotation_period_ms,
+            DEFAULT_ROTATION_PERIOD_MS,
+            limits.period_ms_lower,
+            limits.period_ms_upper,
+        );
+        let messages = within(
+            &self.rotation_period_msgs,
+            u64::from(DEFAULT_ROTATION_PERIOD_MSGS),
+            u64::from(limits.messages_lower),
+            u64::from(limits.messages_upper),
+        );
+        let stable = switch(&self.encrypt_state_events);
+        let unstable = switch(&self.encrypt_state_events_unstable);
         let settings = Settings {
             // The value lies within limits that are 32 bits wide.
             rotation_period_msgs: u32::try_from(messages.value).unwrap_or(limits.messages_upper),
@@ -370,33 +393,7 @@ impl Members {
             encrypt_state_events: stable.cause,
             encrypt_state_events_unstable: unstable.cause,
         };
-        (settings, diagnostics)
-    }
-}
-
-/// P4: the same known key twice is malformed, since clients disagree on which one counts.
-fn set_once<T>(known: &mut Option<T>, value: T) -> Result<(), Malformed> {
-    if known.is_some() {
-        return Err(Malformed::DuplicateKey);
-    }
-    *known = Some(value);
-    Ok(())
-}
-
-/// The value of `algorithm` (P5).
-enum Algorithm {
-    Null,
-    NotAString,
-    Other,
-    Megolm,
-}
-
-fn algorithm(value: &Value<'_>) -> Algorithm {
-    match value {
-        Value::Null => Algorithm::Null,
-        Value::String(name) if name.is(MEGOLM) => Algorithm::Megolm,
-        Value::String(_) => Algorithm::Other,
-        _ => Algorithm::NotAString,
+        Reading::Usable(settings, diagnostics)
     }
 }
 
@@ -406,19 +403,10 @@ struct Taken<T> {
     cause: Option<Cause>,
 }
 
-fn period_ms(value: &Value<'_>, limits: &Limits) -> Taken<u64> {
-    within(value, DEFAULT_ROTATION_PERIOD_MS, limits.period_ms_lower, limits.period_ms_upper)
-}
-
-fn period_msgs(value: &Value<'_>, limits: &Limits) -> Taken<u64> {
-    let (lower, upper) = (u64::from(limits.messages_lower), u64::from(limits.messages_upper));
-    within(value, u64::from(DEFAULT_ROTATION_PERIOD_MSGS), lower, upper)
-}
-
 /// P6: within the limits, the defaults too.
 fn within(value: &Value<'_>, default: u64, lower: u64, upper: u64) -> Taken<u64> {
     let default = default.max(lower).min(upper);
-    let (value, cause) = match value {
+    let (value, cause) = match *value {
         Value::Null => (default, None),
         Value::Integer(integer) => match integer.magnitude {
             _ if integer.negative => (lower, Some(Cause::BelowLimit)),
@@ -433,9 +421,9 @@ fn within(value: &Value<'_>, default: u64, lower: u64, upper: u64) -> Taken<u64>
 
 /// The value of a key that is on or off (P7).
 fn switch(value: &Value<'_>) -> Taken<bool> {
-    match value {
+    match *value {
         Value::Null => Taken { value: false, cause: None },
-        Value::Bool(on) => Taken { value: *on, cause: None },
+        Value::Bool(on) => Taken { value: on, cause: None },
         _ => Taken { value: false, cause: Some(Cause::WrongType) },
     }
 }

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use pawl_core::json::{self, ObjectReader, Text, Value};
+use pawl_core::json::{ObjectReader, Text, Value};
 use pawl_core::settings::Field;
 
 /// A known key (P3).
@@ -69,10 +69,11 @@ impl<'a> Members<'a> {
     pub(super) fn read(content: &'a [u8]) -> Self {
         let mut members = Members::default();
         let mut reader = ObjectReader::new(content);
-        while let Ok(Some(member)) = reader.next_member() {
-            let &json::Member { key: text, value, .. } = member;
-            let key_range = member.key_start..member.key_start + text.raw().len() + 2;
-            let value_range = member.value_start..member.value_end;
+        let mut value = Value::Null;
+        while let Ok(Some(text)) = reader.next_key()
+            && let Ok(value_range) = reader.read_value(&mut value)
+        {
+            let key_range = with_quotes(text.raw(), content);
             if let Some(key) = Key::of(&text) {
                 let again = members.get(key).is_some();
                 let key_is_escaped = text.raw() != key.name().as_bytes();
@@ -115,4 +116,10 @@ impl<'a> Members<'a> {
         let first = self.get(last.key)?;
         (first.key_range != last.key_range).then_some((first, last))
     }
+}
+
+/// Where the string of which this is the inside stands in `content`, quotes and all.
+fn with_quotes(inside: &[u8], content: &[u8]) -> Range<usize> {
+    let quote = inside.as_ptr().addr() - content.as_ptr().addr() - 1;
+    quote..quote + inside.len() + 2
 }

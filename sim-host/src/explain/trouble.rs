@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use pawl_core::json::{JsonError, MAX_DEPTH, MAX_LENGTH, ObjectReader};
+use pawl_core::json::{JsonError, MAX_DEPTH, MAX_LENGTH, ObjectReader, Value};
 use pawl_core::settings::Malformed;
 
 use super::Place;
@@ -156,7 +156,10 @@ fn reads_on(prefix: &[u8], next: &str) -> Option<bool> {
 /// How far the reader comes.
 fn stop(content: &[u8]) -> usize {
     let mut reader = ObjectReader::new(content);
-    while let Ok(Some(_)) = reader.next_member() {}
+    let mut value = Value::Null;
+    while let Ok(Some(_)) = reader.next_key()
+        && reader.read_value(&mut value).is_ok()
+    {}
     reader.offset()
 }
 
