@@ -1,5 +1,5 @@
-//! Comparing bytes, faster than byte by byte. On a target without std, that is how those of `core` do it, and it is a server that
-//! chooses how much of two keys or room IDs is alike.
+//! Comparing bytes, faster than byte by byte as `core` does it on a target without std. It is a server that chooses how much of two
+//! keys or room IDs is alike.
 
 use core::cmp::Ordering;
 

@@ -60,15 +60,13 @@ impl<'a> Text<'a> {
         self.raw
     }
 
-    /// Whether the string, its escapes decoded, is `name`, which is ASCII. A string with anything beyond ASCII, lone
+    /// Whether the string, its escapes decoded, is `name`, which must be ASCII. A string with anything beyond ASCII, lone
     /// surrogates included, equals no such name (P1, P3). Linear in the shorter of the two.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
-        if self.escaped { self.is_once_decoded(name) } else { equal(self.raw, name.as_bytes()) }
-    }
-
-    #[cold]
-    fn is_once_decoded(&self, name: &str) -> bool {
+        if !self.escaped {
+            return equal(self.raw, name.as_bytes());
+        }
         let mut characters = Decoded { raw: self.raw };
         name.bytes().all(|byte| characters.next() == Some(u16::from(byte))) && characters.next().is_none()
     }
@@ -156,9 +154,10 @@ impl Value<'_> {
     }
 }
 
-/// Reads the members of one JSON object in their order: [`next_key`](ObjectReader::next_key), then
-/// [`read_value`](ObjectReader::read_value), until there is no other key. Only then is the whole input known to be an RFC 8259
-/// object within the bounds; before, an error may follow.
+/// Reads the members of one JSON object in their order: [`next_key`](ObjectReader::next_key) and
+/// [`read_value`](ObjectReader::read_value) by turns, until there is no other key. Only then is the whole input known to be an
+/// RFC 8259 object within the bounds; before, an error may follow. After an error or the end, or out of turn, each of them is
+/// [`JsonError::Syntax`].
 ///
 /// ```
 /// use pawl_core::json::{ObjectReader, Value};
@@ -174,47 +173,67 @@ impl Value<'_> {
 #[derive(Debug)]
 pub struct ObjectReader<'a> {
     input: Input<'a>,
-    begun: bool,
+    due: Due,
+}
+
+/// What comes next in the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    Object,
+    Key,
+    Value,
+    /// It ended, or an error did.
+    Nothing,
 }
 
 impl<'a> ObjectReader<'a> {
     /// Reads nothing yet.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
-        ObjectReader { input: Input { rest: bytes, length: bytes.len() }, begun: false }
+        ObjectReader { input: Input { rest: bytes, length: bytes.len() }, due: Due::Object }
     }
 
     /// The next member's key, or `None` at the end of the object and the input. The first call checks the length of all of it.
     ///
     /// # Errors
-    /// [`JsonError::Syntax`], [`JsonError::NotUtf8`]; on the first call [`JsonError::TooLong`] and [`JsonError::NotAnObject`] as
-    /// well. It is the first that stands in the input. After an error or the end, there is nothing more to ask for.
+    /// [`JsonError::TooLong`] and [`JsonError::NotAnObject`] on the first call; [`JsonError::Syntax`] and [`JsonError::NotUtf8`],
+    /// whichever stands first in the input.
     #[inline(always)]
     pub fn next_key(&mut self) -> Result<Option<Text<'a>>, JsonError> {
-        let ObjectReader { input, begun } = self;
-        let another = if *begun { input.take(b',') } else { input.begin()? };
-        *begun = true;
+        let ObjectReader { input, due } = self;
+        let another = match core::mem::replace(due, Due::Nothing) {
+            Due::Object => input.begin()?,
+            Due::Key => input.take(b','),
+            Due::Value | Due::Nothing => return Err(JsonError::Syntax),
+        };
         if !another {
             input.end()?;
             return Ok(None);
         }
-        Ok(Some(input.key()?))
+        let key = input.key()?;
+        *due = Due::Value;
+        Ok(Some(key))
     }
 
-    /// Reads the value of the key that was returned last, once, and returns where it stands, as a range of byte offsets. The value is
-    /// written in place, since moving it would cost as much as reading it.
+    /// Reads the value of that key, and returns where it stands in the input, as a range of byte offsets. The value is written in
+    /// place, since moving it would cost as much as reading it.
     ///
     /// # Errors
-    /// [`JsonError::Syntax`], [`JsonError::NotUtf8`], [`JsonError::TooDeep`], as above; what is in `value` then is of no use.
+    /// [`JsonError::Syntax`], [`JsonError::NotUtf8`], [`JsonError::TooDeep`], whichever stands first in the input. What is in `value`
+    /// then is of no use.
     #[inline(always)]
     pub fn read_value(&mut self, value: &mut Value<'a>) -> Result<Range<usize>, JsonError> {
-        let input = &mut self.input;
+        let ObjectReader { input, due } = self;
+        if core::mem::replace(due, Due::Nothing) != Due::Value {
+            return Err(JsonError::Syntax);
+        }
         input.skip_white_space();
         let start = input.offset();
         input.value(value)?;
         if let Some(bracket) = value.opened() {
             input.apart(|input| input.nested(bracket))?;
         }
+        *due = Due::Key;
         Ok(start..input.offset())
     }
 
@@ -289,9 +308,8 @@ impl Nesting {
 
 /// What is still to be read.
 ///
-/// On a host all of this is inlined: what is left then stays in registers. On a device of 32 bits, where that counts for less and
-/// flash for more, what is used in several places stays a function; there, places are written and not values returned, which would
-/// go through memory.
+/// On a host what is usual is all inlined: what is left then stays in registers. On a device of 32 bits, where that counts for less
+/// and flash for more, what is used in several places may stay a function.
 #[derive(Debug)]
 struct Input<'a> {
     rest: &'a [u8],
@@ -376,7 +394,7 @@ impl<'a> Input<'a> {
         Ok(())
     }
 
-    /// Reads what is rare, by a function of its own. It gets a copy, since what another function may write cannot stay in registers.
+    /// Reads what is rare, from a copy: it may stay a function, and what another function may write cannot stay in registers.
     #[inline(always)]
     fn apart(&mut self, read: impl FnOnce(&mut Self) -> Result<(), JsonError>) -> Result<(), JsonError> {
         let mut copy = Input { ..*self };

@@ -325,7 +325,7 @@ struct KnownMembers<'a> {
 }
 
 impl<'a> KnownMembers<'a> {
-    /// Into what was all missing.
+    /// All members, each into its place. What is wrong with a value comes before what is wrong with its key.
     fn read(&mut self, content: &'a [u8]) -> Result<(), Malformed> {
         let mut reader = ObjectReader::new(content);
         while let Some(key) = reader.next_key()? {

@@ -2,7 +2,7 @@
 
 mod support;
 
-use pawl_core::json::{JsonError, MAX_DEPTH, MAX_LENGTH, check_object};
+use pawl_core::json::{JsonError, MAX_DEPTH, MAX_LENGTH, ObjectReader, Value, check_object};
 use pawl_core::settings::{
     Cause, ChangePolicy, Field, InvalidLimits, Limits, Malformed, Reading, Settings, read,
 };
@@ -927,4 +927,116 @@ fn a_byte_that_strings_have_a_rule_for_is_found_wherever_it_stands() {
             assert_eq!(check_object(&content), expected, "{byte:#04x} at {place}");
         }
     }
+}
+
+// P1
+#[test]
+fn a_byte_that_is_no_digit_is_found_wherever_it_stands_in_a_number() {
+    let mut content = br#"{"k":1234567890123456789}"#.to_vec();
+    for place in 6..24 {
+        for byte in 0..=0xff_u8 {
+            let digit = std::mem::replace(&mut content[place], byte);
+            let last = place == 23;
+            let expected = match byte {
+                b'0'..=b'9' => Ok(()),
+                b'.' | b'e' | b'E' if !last => Ok(()), // digits follow
+                b' ' | b'\t' | b'\n' | b'\r' if last => Ok(()),
+                _ => Err(JsonError::Syntax), // a brace too: more follows
+            };
+            assert_eq!(check_object(&content), expected, "{byte:#04x} at {place}");
+            content[place] = digit;
+        }
+    }
+}
+
+// P3
+#[test]
+fn an_escape_is_the_character_that_it_stands_for_and_not_its_letter() {
+    let escapes =
+        [("b", "\u{8}"), ("t", "\t"), ("n", "\n"), ("f", "\u{c}"), ("r", "\r"), ("/", "/"), ("\"", "\"")];
+    for (letter, character) in escapes {
+        let content = format!("{{\"\\{letter}\":0}}");
+        let key = ObjectReader::new(content.as_bytes()).next_key().unwrap().unwrap();
+        assert!(key.is(character), "{content}");
+        assert_eq!(key.is(letter), letter == character, "{content}");
+    }
+}
+
+/// What the reader comes to, and how far.
+fn end(content: &[u8]) -> (Result<(), JsonError>, usize) {
+    let mut reader = ObjectReader::new(content);
+    let mut value = Value::Null;
+    let outcome = loop {
+        match reader.next_key() {
+            Ok(Some(_)) => {}
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+        if let Err(error) = reader.read_value(&mut value) {
+            break Err(error);
+        }
+    };
+    (outcome, reader.offset())
+}
+
+// P1
+#[test]
+fn an_error_is_found_where_it_stands() {
+    for (content, offset) in [
+        (&br#"{"a":01}"#[..], 6),
+        (br#"{"a":1.x}"#, 7),
+        (br#"{"a":1.5e+x}"#, 10),
+        (br#"{"a":-x}"#, 6),
+        (br#"{"a":"\x"}"#, 7),
+        (br#"{"\x":1}"#, 3),
+        (br#"{"a":[1,{"b":2]}"#, 14),
+        (br#"{"a":[[1.x]]}"#, 9),
+        (br#"{"a" 1}"#, 5),
+        (br#"{"a":1} x"#, 8),
+        (b"{\"a\":[\"long enough \n\"]}", 19),
+    ] {
+        assert_eq!(end(content), (Err(JsonError::Syntax), offset), "{}", content.escape_ascii());
+    }
+    assert_eq!(end(b"{\"a\":[\"\xc3\xa9\xff\"]}"), (Err(JsonError::NotUtf8), 7));
+}
+
+// P1
+#[test]
+fn out_of_turn_after_an_error_and_after_the_end_the_reader_reads_nothing() {
+    let mut value = Value::Null;
+    let nothing = |mut reader: ObjectReader<'_>| {
+        let offset = reader.offset();
+        for _ in 0..2 {
+            assert_eq!(reader.next_key().unwrap_err(), JsonError::Syntax);
+            assert_eq!(reader.read_value(&mut Value::Null), Err(JsonError::Syntax));
+            assert_eq!(reader.offset(), offset);
+        }
+    };
+
+    let mut reader = ObjectReader::new(b"{}");
+    assert_eq!(reader.read_value(&mut value), Err(JsonError::Syntax));
+    nothing(reader);
+
+    let mut reader = ObjectReader::new(br#"{"a":}"#);
+    assert!(reader.next_key().unwrap().is_some());
+    assert_eq!(reader.next_key().unwrap_err(), JsonError::Syntax);
+    nothing(reader);
+
+    let mut reader = ObjectReader::new(br#"{"a":1 2}"#);
+    assert!(reader.next_key().unwrap().is_some());
+    assert_eq!(reader.read_value(&mut value), Ok(5..6));
+    assert_eq!(reader.read_value(&mut value), Err(JsonError::Syntax));
+    nothing(reader);
+
+    let mut reader = ObjectReader::new(br#"{"a" ,"b":1}"#);
+    assert_eq!(reader.next_key().unwrap_err(), JsonError::Syntax);
+    nothing(reader);
+
+    let mut reader = ObjectReader::new(b"[]");
+    assert_eq!(reader.next_key().unwrap_err(), JsonError::NotAnObject);
+    nothing(reader);
+
+    let mut reader = ObjectReader::new(b"{}");
+    assert!(reader.next_key().unwrap().is_none());
+    nothing(reader);
 }
