@@ -20,8 +20,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use embedded_time::clock::Error;
 use embedded_time::fraction::Fraction;
 
-/// Has the reader of JSON called in two places, as in a program that sends, which checks what it is to send too. In a program that only
-/// reads settings the compiler puts the reader into the one function that calls it, and it takes a seventh less.
+/// Has the reader of JSON called in two places, as in a program that sends, which checks what it is to send too. Of a reader that is
+/// called in one place the compiler may make something else.
 pub fn as_in_a_device_that_sends() {
     black_box(pawl_core::json::check_object as fn(&[u8]) -> _);
 }
