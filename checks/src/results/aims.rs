@@ -6,7 +6,7 @@ use super::{Measured, plots};
 use crate::figures::{OnTarget, grouped};
 
 /// The spelling with an escape.
-const ESCAPED: &str = "parse_settings_escaped";
+pub(super) const ESCAPED: &str = "parse_settings_escaped";
 
 /// The groups of the five spellings, the typical one first.
 pub(super) const SPELLINGS: [&str; 5] = [

@@ -132,6 +132,9 @@ fn said(command: &mut Command) -> Result<String, String> {
         .current_dir(workspace::root())
         .output()
         .map_err(|error| format!("cannot run {command:?}: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr).trim()));
+    }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 

@@ -132,10 +132,11 @@ fn side_by_side(measured: &Measured) -> Result<String, String> {
     rows("rotation_check", "pawl", &["floor"])?;
     rows(READS_A_CLOCK, "pawl", &["matrix-sdk-crypto", "clock"])?;
     for group in SPELLINGS {
-        let all = [aims::WITH_BUFFER, aims::AS_IT_STANDS, "serde_json", "ruma-events"];
-        let read: Vec<_> =
-            all.into_iter().filter(|peer| measured.times.get(&format!("{group}/{peer}")).is_ok()).collect();
-        rows(group, "pawl", &read)?;
+        let peers: &[_] = match group {
+            aims::ESCAPED => &[aims::WITH_BUFFER, "serde_json", "ruma-events"], // the other call misreads it
+            _ => &[aims::WITH_BUFFER, aims::AS_IT_STANDS, "serde_json", "ruma-events"],
+        };
+        rows(group, "pawl", peers)?;
     }
     rows("send", "pawl-vodozemac", &["vodozemac"])?;
     let _ = writeln!(
@@ -182,6 +183,9 @@ fn pawl_alone(measured: &Measured) -> Result<String, String> {
     );
     for group in ["apply_event", "record", "lookup", "lookup_alike", "decide"] {
         let mut rows: Vec<_> = measured.times.group(group).collect();
+        if rows.is_empty() {
+            return Err(format!("no benchmark of {group} was timed"));
+        }
         rows.sort_by_key(|(name, _)| name.parse().unwrap_or(0));
         for (name, time) in rows {
             let name = format!("{group}/{name}");
