@@ -935,7 +935,7 @@ fn a_byte_that_is_no_digit_is_found_wherever_it_stands_in_a_number() {
     let mut content = br#"{"k":1234567890123456789}"#.to_vec();
     for place in 6..24 {
         for byte in 0..=0xff_u8 {
-            let digit = std::mem::replace(&mut content[place], byte);
+            let digit = core::mem::replace(&mut content[place], byte);
             let last = place == 23;
             let expected = match byte {
                 b'0'..=b'9' => Ok(()),
