@@ -163,7 +163,8 @@ impl Lane {
         let (package, _) = self.owner(test);
         command.args(["test", "--quiet", "-p", package, "--test", test]).current_dir(&self.copy);
         command.env("CARGO_TARGET_DIR", &self.build);
-        // Nobody debugs these, and what is built once a mistake and run once is built faster than it could be made fast.
+        // Nobody debugs these, and the core's tests are built and run sooner without optimising. The simulation's cut the power so often
+        // that they take minutes then.
         command.env("CARGO_PROFILE_TEST_DEBUG", "0");
         if package == "pawl-core" {
             command.env("CARGO_PROFILE_TEST_OPT_LEVEL", "0");
