@@ -200,6 +200,22 @@ impl<'a> ObjectReader<'a> {
     /// whichever stands first in the input.
     #[inline(always)]
     pub fn next_key(&mut self) -> Result<Option<Text<'a>>, JsonError> {
+        self.next_key_by(Input::string)
+    }
+
+    /// As [`next_key`](Self::next_key), but hands out which of `names` the key is, or how many they are if it is none of them. The
+    /// names are ASCII without anything that a string has to escape.
+    #[inline(always)]
+    pub(crate) fn next_key_among(&mut self, names: &[&str]) -> Result<Option<usize>, JsonError> {
+        self.next_key_by(|input| input.string_among(names))
+    }
+
+    /// The next member's key as `string` reads it, whose opening quote is taken then.
+    #[inline(always)]
+    fn next_key_by<K>(
+        &mut self,
+        string: impl FnOnce(&mut Input<'a>) -> Result<K, JsonError>,
+    ) -> Result<Option<K>, JsonError> {
         let ObjectReader { input, due } = self;
         let another = match core::mem::replace(due, Due::Nothing) {
             Due::Object => input.begin()?,
@@ -210,7 +226,7 @@ impl<'a> ObjectReader<'a> {
             input.end()?;
             return Ok(None);
         }
-        let key = input.key()?;
+        let key = input.key(string)?;
         *due = Due::Value;
         Ok(Some(key))
     }
@@ -308,8 +324,8 @@ impl Nesting {
 
 /// What is still to be read.
 ///
-/// On a host what is usual is all inlined: what is left then stays in registers. On a device of 32 bits, where that counts for less
-/// and flash for more, what is used in several places may stay a function.
+/// On a host what is usual is all inlined, and what is rare is apart: what is left to be read then stays in registers. On a device of
+/// 32 bits, where that counts for less and flash for more, it is for the compiler to choose.
 #[derive(Debug)]
 struct Input<'a> {
     rest: &'a [u8],
@@ -368,14 +384,41 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// A key and its colon.
+    /// A key and its colon. What is after the opening quote is read by `string`.
     #[inline(always)]
-    fn key(&mut self) -> Result<Text<'a>, JsonError> {
+    fn key<K>(&mut self, string: impl FnOnce(&mut Self) -> Result<K, JsonError>) -> Result<K, JsonError> {
         if !self.take(b'"') {
             return Err(JsonError::Syntax);
         }
-        let key = self.string()?;
+        let key = string(self)?;
         if self.take(b':') { Ok(key) } else { Err(JsonError::Syntax) }
+    }
+
+    /// Which of `names` a string is whose opening quote is taken, or how many they are if it is none of them. Where one of them stands
+    /// as it is, the string need not be read first.
+    #[inline(always)]
+    fn string_among(&mut self, names: &[&str]) -> Result<usize, JsonError> {
+        for (place, name) in names.iter().enumerate() {
+            if let Some((begin, [b'"', rest @ ..])) = self.rest.split_at_checked(name.len())
+                && equal(begin, name.as_bytes())
+            {
+                self.rest = rest;
+                return Ok(place);
+            }
+        }
+        let mut place = names.len();
+        self.apart(|input| {
+            place = input.other_string_among(names)?;
+            Ok(())
+        })?;
+        Ok(place)
+    }
+
+    /// The same where none of them stands as it is: it may be one of them only by escapes (P3).
+    #[cfg_attr(target_pointer_width = "64", cold)]
+    fn other_string_among(&mut self, names: &[&str]) -> Result<usize, JsonError> {
+        let string = self.string()?;
+        Ok(names.iter().position(|name| string.escaped && string.is(name)).unwrap_or(names.len()))
     }
 
     /// A value that begins here; of a nested one only its opening bracket.
@@ -394,7 +437,7 @@ impl<'a> Input<'a> {
         Ok(())
     }
 
-    /// Reads what is rare, from a copy: it may stay a function, and what another function may write cannot stay in registers.
+    /// Reads what is rare, from a copy, since what another function may write cannot stay in registers.
     #[inline(always)]
     fn apart(&mut self, read: impl FnOnce(&mut Self) -> Result<(), JsonError>) -> Result<(), JsonError> {
         let mut copy = Input { ..*self };
@@ -420,7 +463,7 @@ impl<'a> Input<'a> {
                 return Err(JsonError::Syntax);
             }
             if bracket == Bracket::Curly {
-                self.key()?;
+                self.key(Self::string)?;
             }
             self.skip_white_space();
             let mut value = Value::Null;
@@ -473,10 +516,6 @@ impl<'a> Input<'a> {
     fn magnitude(&mut self, first: u8) -> Option<u64> {
         let digits = self.rest;
         let mut magnitude = u64::from(first & 0x0f);
-        while let Some((four, rest)) = four_digits(self.rest) {
-            magnitude = magnitude.wrapping_mul(10_000).wrapping_add(u64::from(four));
-            self.rest = rest;
-        }
         while let [digit @ b'0'..=b'9', rest @ ..] = self.rest {
             magnitude = magnitude.wrapping_mul(10).wrapping_add(u64::from(digit & 0x0f));
             self.rest = rest;
@@ -493,6 +532,7 @@ impl<'a> Input<'a> {
     }
 
     /// A fraction, an exponent, or both.
+    #[cfg_attr(target_pointer_width = "64", cold)]
     fn fraction(&mut self) -> Result<(), JsonError> {
         if let [b'.', rest @ ..] = self.rest {
             self.rest = rest;
@@ -539,6 +579,7 @@ impl<'a> Input<'a> {
     }
 
     /// All characters up to the next one that is ASCII (P1). Anywhere but in a string they would break the grammar.
+    #[cfg_attr(target_pointer_width = "64", cold)]
     fn beyond_ascii(&mut self) -> Result<(), JsonError> {
         let characters = self.rest.split(u8::is_ascii).next().unwrap_or_default();
         if core::str::from_utf8(characters).is_err() {
@@ -549,6 +590,7 @@ impl<'a> Input<'a> {
     }
 
     /// The rest of an escape. A lone surrogate is grammatical (P1).
+    #[cfg_attr(target_pointer_width = "64", cold)]
     fn escape(&mut self) -> Result<(), JsonError> {
         self.rest = match self.rest {
             [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', rest @ ..] => rest,
@@ -557,21 +599,6 @@ impl<'a> Input<'a> {
         };
         Ok(())
     }
-}
-
-/// The number that the first four bytes write in digits, and what follows them, if each of them is a digit.
-#[inline(always)]
-fn four_digits(bytes: &[u8]) -> Option<(u32, &[u8])> {
-    let (&four, rest) = bytes.split_first_chunk()?;
-    let four = u32::from_le_bytes(four);
-    // The upper half of a digit is 3, and stays 3 when 6 is added.
-    let upper_halves = four & 0xf0f0_f0f0 | (four.wrapping_add(0x0606_0606) & 0xf0f0_f0f0) >> 4;
-    if upper_halves != 0x3333_3333 {
-        return None;
-    }
-    // Both pairs at once, then the two of them; what is multiplied stands in the lower place, as the digit that is read first.
-    let pairs = (four & 0x0f0f_0f0f).wrapping_mul(10 << 8 | 1) >> 8 & 0x00ff_00ff;
-    Some((pairs.wrapping_mul(100 << 16 | 1) >> 16, rest))
 }
 
 /// What follows the bytes that a string has no rule for: it begins with a quote, a backslash, a control character, a byte of a

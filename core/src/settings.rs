@@ -8,7 +8,7 @@
 
 use core::ops::RangeInclusive;
 
-use crate::json::{JsonError, ObjectReader, Text, Value};
+use crate::json::{JsonError, ObjectReader, Value};
 
 /// The one algorithm that is supported.
 pub const MEGOLM: &str = "m.megolm.v1.aes-sha2";
@@ -310,28 +310,35 @@ pub fn read(content: &[u8], limits: &Limits) -> Reading {
     }
 }
 
-/// The values of the known keys as they are written, and `null` where nothing is: both mean the same (P5, P6, P7).
+/// The known keys (P3).
+const KNOWN_KEYS: [&str; 5] = [
+    "algorithm",
+    Field::RotationPeriodMs.key(),
+    Field::RotationPeriodMsgs.key(),
+    Field::EncryptStateEvents.key(),
+    Field::EncryptStateEventsUnstable.key(),
+];
+
+/// What is read of the members with a known key.
 #[derive(Default)]
 struct KnownMembers<'a> {
-    algorithm: Value<'a>,
-    rotation_period_ms: Value<'a>,
-    rotation_period_msgs: Value<'a>,
-    encrypt_state_events: Value<'a>,
-    encrypt_state_events_unstable: Value<'a>,
-    /// That of the last unknown key, which was checked as JSON and matters no more (P3).
-    unknown: Value<'a>,
-    /// Which known keys were read, a bit each.
+    /// The values as they are written, in the order of [`KNOWN_KEYS`], and `null` where nothing is: both mean the same (P5, P6, P7).
+    values: [Value<'a>; KNOWN_KEYS.len()],
+    /// Which of them were read, a bit each.
     seen: u8,
 }
 
 impl<'a> KnownMembers<'a> {
-    /// All members, each into its place. What is wrong with a value comes before what is wrong with its key.
+    /// Reads all members. Keys are compared after decoding, case and all (P3). What is wrong with a value comes before what is
+    /// wrong with its key.
     fn read(&mut self, content: &'a [u8]) -> Result<(), Malformed> {
         let mut reader = ObjectReader::new(content);
-        while let Some(key) = reader.next_key()? {
-            let (value, bit) = self.place(&key);
-            reader.read_value(value)?;
+        while let Some(place) = reader.next_key_among(&KNOWN_KEYS)? {
+            let mut unknown = Value::Null; // is checked as JSON and matters no more (P3)
+            reader.read_value(self.values.get_mut(place).unwrap_or(&mut unknown))?;
             // P4: the same known key twice is malformed, since clients disagree on which one counts.
+            // An unknown one has no bit and may be repeated.
+            let bit = u8::from(place < KNOWN_KEYS.len()) << place;
             if self.seen & bit != 0 {
                 return Err(Malformed::DuplicateKey);
             }
@@ -340,25 +347,9 @@ impl<'a> KnownMembers<'a> {
         Ok(())
     }
 
-    /// Where the value of this key belongs, and its bit in `seen`. Keys are compared after decoding, case and all (P3).
-    fn place(&mut self, key: &Text<'_>) -> (&mut Value<'a>, u8) {
-        if key.is("algorithm") {
-            (&mut self.algorithm, 1)
-        } else if key.is(Field::RotationPeriodMs.key()) {
-            (&mut self.rotation_period_ms, 1 << 1)
-        } else if key.is(Field::RotationPeriodMsgs.key()) {
-            (&mut self.rotation_period_msgs, 1 << 2)
-        } else if key.is(Field::EncryptStateEvents.key()) {
-            (&mut self.encrypt_state_events, 1 << 3)
-        } else if key.is(Field::EncryptStateEventsUnstable.key()) {
-            (&mut self.encrypt_state_events_unstable, 1 << 4)
-        } else {
-            (&mut self.unknown, 0) // may be repeated
-        }
-    }
-
     fn reading(&self, limits: &Limits) -> Reading {
-        match self.algorithm {
+        let [algorithm, ..] = &self.values;
+        match algorithm {
             Value::Null => Reading::Malformed(Malformed::AlgorithmMissing), // P5
             Value::String(name) if name.is(MEGOLM) => self.usable(limits),
             Value::String(_) => Reading::Unsupported,
@@ -367,20 +358,17 @@ impl<'a> KnownMembers<'a> {
     }
 
     fn usable(&self, limits: &Limits) -> Reading {
-        let period_ms = within(
-            &self.rotation_period_ms,
-            DEFAULT_ROTATION_PERIOD_MS,
-            limits.period_ms_lower,
-            limits.period_ms_upper,
-        );
+        let [_, period_ms, messages, stable, unstable] = &self.values;
+        let period_ms =
+            within(period_ms, DEFAULT_ROTATION_PERIOD_MS, limits.period_ms_lower, limits.period_ms_upper);
         let messages = within(
-            &self.rotation_period_msgs,
+            messages,
             u64::from(DEFAULT_ROTATION_PERIOD_MSGS),
             u64::from(limits.messages_lower),
             u64::from(limits.messages_upper),
         );
-        let stable = switch(&self.encrypt_state_events);
-        let unstable = switch(&self.encrypt_state_events_unstable);
+        let stable = switch(stable);
+        let unstable = switch(unstable);
         let settings = Settings {
             // The value lies within limits that are 32 bits wide.
             rotation_period_msgs: u32::try_from(messages.value).unwrap_or(limits.messages_upper),
