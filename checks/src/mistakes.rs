@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::citations::{self, cites};
 use crate::workspace;
@@ -60,9 +62,8 @@ pub(crate) fn check(prefix: &str) -> Result<String, String> {
     let tests: BTreeSet<_> = list.mistake.iter().map(|mistake| mistake.test.as_str()).collect();
     let (first, others) = lanes.split_first().ok_or("there is nothing to run on")?;
     for test in tests {
-        let output = first.cargo_test(test, false)?;
-        if !output.status.success() {
-            return Err(format!("{test} fails without any mistake:\n{}", text(&output)));
+        if let Outcome::Failure(output) = first.run(test, |_| None)? {
+            return Err(format!("{test} fails without any mistake:\n{output}"));
         }
     }
     for lane in others {
@@ -129,52 +130,86 @@ impl Lane {
             return Err(format!("`old` does not stand exactly once in {}", mistake.file.display()));
         }
         workspace::write(&path, sound.replace(&mistake.old, &mistake.new).as_bytes())?;
-        let verdict = self.run(mistake);
+        let verdict = self.look_for(mistake);
         workspace::write(&path, sound.as_bytes())?;
         verdict
     }
 
-    fn run(&self, mistake: &Mistake) -> Result<String, String> {
-        let built = self.cargo_test(&mistake.test, true)?;
-        if !built.status.success() {
-            return Err(format!("it does not compile:\n{}", text(&built)));
-        }
-        let output = self.cargo_test(&mistake.test, false)?;
-        if output.status.success() {
-            return Err(format!("{} does not notice", mistake.test));
-        }
-        let (output, rule) = (text(&output), mistake.rule());
-        let found_by = if mistake.test == "vectors" {
-            output.lines().filter_map(vector).find(|vector| cites(&vector_rules(&self.copy, vector), rule))
-        } else {
-            let (_, path) = self.owner(&mistake.test);
-            let tests = workspace::read(&path)?;
-            let failed =
-                output.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
-            failed.into_iter().find(|test| cites(body(&tests, test), rule))
+    /// Runs a mistake's test until one in it has failed that cites the rule.
+    fn look_for(&self, mistake: &Mistake) -> Result<String, String> {
+        let (test, rule) = (&mistake.test, mistake.rule());
+        let tests = workspace::read(&self.owner(test).1)?;
+        let finder = |line: &str| {
+            let (name, rules) = if test == "vectors" {
+                let vector = vector(line)?;
+                (vector, vector_rules(&self.copy, vector))
+            } else {
+                let name = line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?;
+                (name, body(&tests, name).to_owned())
+            };
+            cites(&rules, rule).then(|| name.to_owned())
         };
-        let found_by = found_by
-            .ok_or_else(|| format!("{} fails, but nothing that cites {rule}:\n{output}", mistake.test))?;
-        Ok(format!("found by {found_by}"))
+        match self.run(test, finder)? {
+            Outcome::Found(by) => Ok(format!("found by {by}")),
+            Outcome::Success => Err(format!("{test} does not notice")),
+            Outcome::Failure(output) => {
+                Err(format!("{test} fails, but nothing that cites {rule}:\n{output}"))
+            }
+        }
     }
 
-    fn cargo_test(&self, test: &str, only_build: bool) -> Result<Output, String> {
+    /// Builds and runs a test, and ends it at the first line that `finder` finds something in: with a mistake planted, what comes after
+    /// may take long.
+    fn run(&self, test: &str, finder: impl Fn(&str) -> Option<String>) -> Result<Outcome, String> {
+        let (package, path) = self.owner(test);
+        let executable = self.build(package, test)?;
+        let cannot = |error| format!("cannot run {}: {error}", executable.display());
+        let mut running = Command::new(&executable)
+            .arg("--format=pretty")
+            .current_dir(path.ancestors().nth(2).unwrap_or(&self.copy)) // the package's folder, as with cargo
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(cannot)?;
+        let mut output = String::new();
+        let mut found = None;
+        for line in running.stdout.take().into_iter().flat_map(|lines| BufReader::new(lines).split(b'\n')) {
+            let line = String::from_utf8_lossy(&line.map_err(cannot)?).into_owned();
+            found = finder(&line);
+            if found.is_some() {
+                running.kill().map_err(cannot)?;
+                break;
+            }
+            let _ = writeln!(output, "{line}");
+        }
+        let status = running.wait().map_err(cannot)?;
+        Ok(match found {
+            Some(by) => Outcome::Found(by),
+            None if status.success() => Outcome::Success,
+            None => Outcome::Failure(format!("{output}{status}")),
+        })
+    }
+
+    /// Builds a test and says where its program is.
+    fn build(&self, package: &str, test: &str) -> Result<PathBuf, String> {
         let mut command = Command::new(env!("CARGO"));
-        let (package, _) = self.owner(test);
-        command.args(["test", "--quiet", "-p", package, "--test", test]).current_dir(&self.copy);
-        command.env("CARGO_TARGET_DIR", &self.build);
+        command.args(["test", "--quiet", "--no-run", "-p", package, "--test", test]).current_dir(&self.copy);
+        command.arg("--message-format=json-render-diagnostics").env("CARGO_TARGET_DIR", &self.build);
         // Nobody debugs these, and the core's tests are built and run sooner without optimising. The simulation's cut the power so often
         // that they take minutes then.
         command.env("CARGO_PROFILE_TEST_DEBUG", "0");
         if package == "pawl-core" {
             command.env("CARGO_PROFILE_TEST_OPT_LEVEL", "0");
         }
-        if only_build {
-            command.arg("--no-run");
-        } else {
-            command.args(["--", "--format=pretty"]);
+        let output = command.output().map_err(|error| format!("cannot run cargo: {error}"))?;
+        if !output.status.success() {
+            return Err(format!("it does not compile:\n{}", String::from_utf8_lossy(&output.stderr)));
         }
-        command.output().map_err(|error| format!("cannot run cargo: {error}"))
+        String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .find(|message| message["target"]["name"] == test && message["profile"]["test"] == true)
+            .and_then(|message| message["executable"].as_str().map(PathBuf::from))
+            .ok_or_else(|| format!("cargo built {test}, but does not say where"))
     }
 
     /// The package that a test belongs to, and the file that it is in.
@@ -188,8 +223,13 @@ impl Lane {
     }
 }
 
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+/// What became of a test.
+enum Outcome {
+    /// It printed the line that was looked for.
+    Found(String),
+    Success,
+    /// It failed without that line, and printed this.
+    Failure(String),
 }
 
 /// A test function with the comments above it: from the end of what stands before to the next test.

@@ -124,7 +124,7 @@ impl Sweep<'_> {
         let every = self.effort.cuts_every.max(1);
         let first = u64::try_from(start.segment).unwrap_or_default() % every;
         for number in 0.. {
-            if self.count(|summary| summary.violations.len()) >= VIOLATIONS_KEPT {
+            if self.has_seen_enough() {
                 return;
             }
             let step = first + number * every;
@@ -146,6 +146,9 @@ impl Sweep<'_> {
     /// Cuts the power at every step of the restart after a cut, and of the act that is done again.
     fn cut_again(&self, world: &World, rest: &[life::Act], segment: usize, first: u64) {
         for step in 0.. {
+            if self.has_seen_enough() {
+                return;
+            }
             let mut world = world.clone();
             world.flash = world.flash.with_seed(self.life.seed ^ (step << 40) ^ first);
             let again = &rest[..rest.len().min(1)];
@@ -178,6 +181,10 @@ impl Sweep<'_> {
                 }
             }
         });
+    }
+
+    fn has_seen_enough(&self) -> bool {
+        self.count(|summary| summary.violations.len()) >= VIOLATIONS_KEPT
     }
 
     fn count<T>(&self, change: impl FnOnce(&mut Summary) -> T) -> T {
