@@ -300,6 +300,7 @@ impl Timeline {
 
     /// One write makes the age of every live session unknown, for good (C3).
     #[cold]
+    #[inline(never)] // which `cold` alone does not mean where code is to be small
     fn forget_ages(&mut self) -> Result<(), ClockError> {
         let next = self.now.epoch.saturating_add(1);
         if next == NO_EPOCH {

@@ -253,18 +253,18 @@ impl<'b, S, P: Persistence<S>> Device<'b, S, P> {
             self.save()?;
             return Err(EncryptionEventError::TableFull);
         };
-        let before = place.room.policy();
-        let effect = place.room.apply(&reading, self.config.policy);
+        let before = place.row.room.policy();
+        let effect = place.row.room.apply(&reading, self.config.policy);
         if !known {
-            place.room.set_unsaved(true); // S1: that there is a room
+            place.row.room.set_unsaved(true); // S1: that there is a room
         }
         if let Err(error) = place.save(&mut self.persistence) {
             if known {
-                place.room.keep_the_safer(before); // B1
+                place.row.room.keep_the_safer(before); // B1
             }
             return Err(error.into());
         }
-        let in_force = place.room.settings();
+        let in_force = place.row.room.settings();
         self.save()?; // that there is one room more, where knowledge is complete
         Ok(Applied { reading, effect, in_force })
     }
@@ -329,7 +329,7 @@ impl<'b, S, P: Persistence<S>> Device<'b, S, P> {
         let Some(mut place) = self.rooms.find(room_id).and_then(|slot| self.rooms.place(slot)) else {
             return Ok(Noted::NotTracked);
         };
-        let ends_session = ends_session(place.room);
+        let ends_session = ends_session(&mut place.row.room);
         place.save(&mut self.persistence)?;
         Ok(if ends_session { Noted::EndsSession } else { Noted::NoEffect })
     }
@@ -344,10 +344,10 @@ impl<'b, S, P: Persistence<S>> Device<'b, S, P> {
         let Some(mut place) = self.rooms.find(room_id).and_then(|slot| self.rooms.place(slot)) else {
             return Ok(false);
         };
-        let before = place.room.policy();
-        place.room.reset_settings();
+        let before = place.row.room.policy();
+        place.row.room.reset_settings();
         if let Err(error) = place.save(&mut self.persistence) {
-            place.room.keep_the_safer(before); // B1
+            place.row.room.keep_the_safer(before); // B1
             return Err(error);
         }
         Ok(true)
@@ -402,11 +402,7 @@ impl<'b, S, P: Persistence<S>> Device<'b, S, P> {
             Resync::Begun { refused: false } => {}
         }
         // First of all: what an earlier call could not store. No room may be missing where knowledge is complete.
-        for slot in self.rooms.slots() {
-            if let Some(mut place) = self.rooms.place(slot).filter(|place| place.room.is_unsaved()) {
-                place.save(&mut self.persistence)?;
-            }
-        }
+        self.save_rooms()?;
         let before = self.incomplete.take();
         if let Err(error) = self.save() {
             self.incomplete = before; // B1: the safer of the two
@@ -518,7 +514,7 @@ impl<'b, S, P: Persistence<S>> Device<'b, S, P> {
     pub fn shared(&mut self, request: &ShareRequest) -> Result<(), SharedError> {
         self.save_epoch()?; // should an earlier call not have succeeded in it
         let now = self.timeline.last_read();
-        let place = self.rooms.place(request.slot).filter(|place| place.room.has_session(request));
+        let place = self.rooms.place(request.slot).filter(|place| place.row.room.has_session(request));
         let mut place = place.ok_or(SharedError::SessionReplaced)?;
         if request.first {
             place.first_shared(now, self.generation, &mut self.persistence)?;
@@ -596,6 +592,16 @@ impl<'b, S, P: Persistence<S>> Device<'b, S, P> {
             self.stored = None; // whatever came of it, should it fail
             self.persistence.store(Item::Device, &record.to_bytes())?;
             self.stored = Some(record);
+        }
+        Ok(())
+    }
+
+    /// Stores the record of every room whose record is older than it.
+    pub(crate) fn save_rooms(&mut self) -> Result<(), StoreError> {
+        for slot in self.rooms.slots() {
+            if let Some(mut place) = self.rooms.place(slot) {
+                place.save(&mut self.persistence)?;
+            }
         }
         Ok(())
     }

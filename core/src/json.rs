@@ -538,8 +538,11 @@ impl<'a> Input<'a> {
             self.rest = rest;
             self.digits()?;
         }
-        if let [b'e' | b'E', b'+' | b'-', rest @ ..] | [b'e' | b'E', rest @ ..] = self.rest {
+        if let [b'e' | b'E', rest @ ..] = self.rest {
             self.rest = rest;
+            if let [b'+' | b'-', rest @ ..] = self.rest {
+                self.rest = rest;
+            }
             self.digits()?;
         }
         Ok(())

@@ -11,8 +11,8 @@
 
 use crate::clock::Now;
 use crate::persistence::Persistence;
-use crate::room::{DecideError, Decision, Room};
-use crate::rooms::RoomId;
+use crate::room::{DecideError, Decision};
+use crate::rooms::RoomPlace;
 use crate::rotation::PendingReasons;
 use crate::sealed::{Binding, SealedUsage, Stamp};
 use crate::store::{Item, StoreError};
@@ -45,19 +45,18 @@ impl From<Stamp> for CreationStamp {
 /// A room in the table, with what is stored of it.
 pub(crate) struct Place<'a, S> {
     pub(crate) slot: u16,
-    pub(crate) id: RoomId<'a>,
-    pub(crate) room: &'a mut Room<S>,
-    pub(crate) created: &'a mut CreationStamp,
+    /// What is at that slot.
+    pub(crate) row: &'a mut RoomPlace<S>,
 }
 
 impl<'a, S> Place<'a, S> {
     /// Stores the room's record if what is stored is older than the room (B1).
     pub(crate) fn save<P: Persistence<S>>(&mut self, persistence: &mut P) -> Result<(), StoreError> {
-        if P::STORES && self.room.is_unsaved() {
-            let record = self.room.record(self.id).to_bytes(self.slot);
+        if P::STORES && self.row.room.is_unsaved() {
+            let record = self.row.room.record(self.row.id()).to_bytes(self.slot);
             persistence.store(Item::Room(self.slot), &record)?;
         }
-        self.room.set_unsaved(false);
+        self.row.room.set_unsaved(false);
         Ok(())
     }
 
@@ -70,7 +69,7 @@ impl<'a, S> Place<'a, S> {
         persistence: &mut P,
         create: impl FnOnce() -> Result<S, E>,
     ) -> Result<Decision<'a, S>, DecideError<E>> {
-        let started = match self.room.reason_to_rotate(now) {
+        let started = match self.row.room.reason_to_rotate(now) {
             Ok(started) => started,
             Err(reason) => return Ok(Decision::Blocked(reason)), // T2
         };
@@ -79,10 +78,11 @@ impl<'a, S> Place<'a, S> {
         }
         if started.is_some() {
             self.start_session(now, persistence, create)?;
-        } else if P::SESSIONS && self.room.is_at_mark() {
+        } else if P::SESSIONS && self.row.room.is_at_mark() {
             self.reserve(now, generation, persistence)?;
         }
-        Ok(self.room.decision(self.id, self.slot, started))
+        let (id, room) = self.row.id_and_room();
+        Ok(room.decision(id, self.slot, started))
     }
 
     /// T3, T4, T10, T11: until it has succeeded the old session stays, and stays due.
@@ -92,22 +92,23 @@ impl<'a, S> Place<'a, S> {
         persistence: &mut P,
         create: impl FnOnce() -> Result<S, E>,
     ) -> Result<(), DecideError<E>> {
-        let number = self.room.next_session_number().ok_or(DecideError::Exhausted)?;
+        let number = self.row.room.next_session_number().ok_or(DecideError::Exhausted)?;
         let stamp = persistence.stamp(); // B3: before it is made, so that it is not taken for younger than it is
         let session = create().map_err(DecideError::Session)?;
         if P::SESSIONS {
-            let mut record = self.room.record(self.id);
+            let mut record = self.row.room.record(self.row.id());
             record.sessions_made = number;
             if let Some(room) = &mut record.room {
                 room.pending = PendingReasons::NONE;
                 room.age_unknown = false;
             }
-            self.room.set_unsaved(true); // whatever came of it, should it fail
-            persistence.store(Item::Room(self.slot), &record.to_bytes(self.slot))?;
-            self.room.set_unsaved(false);
+            let record = record.to_bytes(self.slot);
+            self.row.room.set_unsaved(true); // whatever came of it, should it fail
+            persistence.store(Item::Room(self.slot), &record)?;
+            self.row.room.set_unsaved(false);
         }
-        *self.created = stamp.map_or(CreationStamp::NONE, CreationStamp::from);
-        self.room.begin_session(session, number, now, stamp.is_some());
+        self.row.created = stamp.map_or(CreationStamp::NONE, CreationStamp::from);
+        self.row.room.begin_session(session, number, now, stamp.is_some());
         Ok(())
     }
 
@@ -118,11 +119,11 @@ impl<'a, S> Place<'a, S> {
         generation: u32,
         persistence: &mut P,
     ) -> Result<(), StoreError> {
-        if P::SESSIONS && self.room.must_be_stored_to_be_shared() {
+        if P::SESSIONS && self.row.room.must_be_stored_to_be_shared() {
             self.save(persistence)?;
             self.reserve(now, generation, persistence)?;
         }
-        self.room.set_shared();
+        self.row.room.set_shared();
         Ok(())
     }
 
@@ -133,7 +134,7 @@ impl<'a, S> Place<'a, S> {
         generation: u32,
         persistence: &mut P,
     ) -> Result<(), StoreError> {
-        let Some(settings) = self.room.settings() else {
+        let Some(settings) = self.row.room.settings() else {
             return Ok(()); // without any no session goes on
         };
         let limit = settings.rotation_period_msgs;
@@ -152,7 +153,7 @@ impl<'a, S> Place<'a, S> {
         persistence: &mut P,
     ) -> Result<(), StoreError> {
         self.save(persistence)?;
-        if P::SESSIONS && self.room.has_stored_session() {
+        if P::SESSIONS && self.row.room.has_stored_session() {
             self.store_session(now, generation, persistence, |messages| (messages, None))?;
         }
         Ok(())
@@ -167,24 +168,24 @@ impl<'a, S> Place<'a, S> {
         persistence: &mut P,
         mark: impl FnOnce(u32) -> (u32, Option<u32>),
     ) -> Result<(), StoreError> {
-        let number = self.room.sessions_made();
-        let Some((_, usage, shared_history)) = self.room.any_session() else {
+        let number = self.row.room.sessions_made();
+        let Some((_, usage, shared_history)) = self.row.room.any_session() else {
             return Ok(());
         };
         let (mark, index) = mark(usage.messages);
-        self.room.store_begins(mark);
+        self.row.room.store_begins(mark);
         let sealed = SealedUsage {
             mark,
             epoch: usage.epoch,
             age_ms: usage.age_ms(now).unwrap_or_default(), // where it is unknown, the epoch says so
-            created: self.created.get(),
+            created: self.row.created.get(),
             shared_history,
         };
-        let binding = Binding { place: self.slot, number, generation, room_id: self.id };
-        if let Some((session, ..)) = self.room.any_session() {
+        let binding = Binding { place: self.slot, number, generation, room_id: self.row.id() };
+        if let Some((session, ..)) = self.row.room.any_session() {
             persistence.store_session(session, index, &sealed, &binding)?;
         }
-        self.room.set_mark(mark);
+        self.row.room.set_mark(mark);
         Ok(())
     }
 }

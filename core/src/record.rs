@@ -83,6 +83,9 @@ pub(crate) const VERSION: u8 = 1;
 /// The length of the checksum at the end of everything that is stored.
 pub(crate) const CHECKSUM_LENGTH: usize = 4;
 
+/// What of a record is around its fields: version, kind and checksum.
+const FRAME_LENGTH: usize = 2 + CHECKSUM_LENGTH;
+
 const DEVICE: u8 = b'D';
 const ROOM: u8 = b'R';
 
@@ -146,11 +149,11 @@ impl DeviceRecord {
             Some(BlockReason::StoreDamaged) => 3,
             Some(_) => 1,
         };
-        writer.put(&[VERSION, DEVICE, knowledge, u8::from(self.sessions_stored)]);
-        writer.put(&self.places.to_le_bytes());
-        writer.put(&self.generation.to_le_bytes());
-        writer.put(&self.epoch.to_le_bytes());
-        writer.put(&self.rooms.to_le_bytes());
+        writer.put([VERSION, DEVICE, knowledge, u8::from(self.sessions_stored)]);
+        writer.put(self.places.to_le_bytes());
+        writer.put(self.generation.to_le_bytes());
+        writer.put(self.epoch.to_le_bytes());
+        writer.put(self.rooms.to_le_bytes());
         put_checksum(&mut bytes);
         bytes
     }
@@ -160,7 +163,7 @@ impl DeviceRecord {
     /// # Errors
     /// They are no such record (B5).
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
-        let mut reader = checked(bytes, DEVICE_RECORD_LENGTH, DEVICE)?;
+        let mut reader = checked::<DEVICE_RECORD_LENGTH>(bytes, DEVICE)?;
         let [knowledge, sessions_stored] = reader.take();
         let incomplete = match knowledge {
             0 => None,
@@ -222,23 +225,23 @@ impl<'a> RoomRecord<'a> {
     pub fn to_bytes(&self, place: u16) -> [u8; ROOM_RECORD_LENGTH] {
         let mut bytes = [0; ROOM_RECORD_LENGTH];
         let mut writer = Writer::new(&mut bytes);
-        writer.put(&[VERSION, ROOM]);
-        writer.put(&place.to_le_bytes());
+        writer.put([VERSION, ROOM]);
+        writer.put(place.to_le_bytes());
         match &self.room {
-            None => writer.put(&[0; 16]),
+            None => writer.put([0; 16]),
             Some(room) => {
-                writer.put(&room.head());
+                writer.put(room.head());
                 let (messages, period_ms) = match room.in_force {
                     Ok(settings) => (settings.rotation_period_msgs, settings.rotation_period_ms),
                     Err(_) => (0, 0),
                 };
-                writer.put(&messages.to_le_bytes());
-                writer.put(&period_ms.to_le_bytes());
+                writer.put(messages.to_le_bytes());
+                writer.put(period_ms.to_le_bytes());
             }
         }
-        writer.put(&self.sessions_made.to_le_bytes());
+        writer.put(self.sessions_made.to_le_bytes());
         if let Some(room) = &self.room {
-            writer.put(room.id.as_str().as_bytes());
+            writer.begin(room.id.as_str().as_bytes());
         }
         put_checksum(&mut bytes);
         bytes
@@ -249,7 +252,7 @@ impl<'a> RoomRecord<'a> {
     /// # Errors
     /// They are no such record (B5).
     pub fn from_bytes(bytes: &'a [u8], place: u16) -> Result<Self, RecordError> {
-        let mut reader = checked(bytes, ROOM_RECORD_LENGTH, ROOM)?;
+        let mut reader = checked::<ROOM_RECORD_LENGTH>(bytes, ROOM)?;
         if u16::from_le_bytes(reader.take()) != place {
             return Err(RecordError::Misplaced);
         }
@@ -332,18 +335,17 @@ impl<'a> StoredRoom<'a> {
     }
 }
 
-/// What follows version and kind, up to the checksum, of a record that checks out so far.
-fn checked(bytes: &[u8], length: usize, kind: u8) -> Result<Reader<'_>, RecordError> {
-    let body = check(bytes)?;
-    if bytes.len() != length {
+/// The fields of a record that checks out so far: what is between kind and checksum. Since the compiler knows how long they are, no
+/// length is looked at where they are read.
+fn checked<const LENGTH: usize>(bytes: &[u8], kind: u8) -> Result<Reader<'_>, RecordError> {
+    let [_version, found, fields @ ..] = check(bytes)? else { return Err(RecordError::Length) };
+    if fields.len() != LENGTH - FRAME_LENGTH {
         return Err(RecordError::Length);
     }
-    let mut reader = Reader { rest: body };
-    let [_version, found] = reader.take();
-    if found != kind {
+    if *found != kind {
         return Err(RecordError::Misplaced);
     }
-    Ok(reader)
+    Ok(Reader { rest: fields })
 }
 
 /// Checks version and checksum of anything that is stored; returns it without the checksum.
@@ -379,12 +381,17 @@ impl<'a> Writer<'a> {
         Writer { rest: out }
     }
 
-    pub(crate) fn put(&mut self, bytes: &[u8]) {
-        if let Some((place, rest)) = core::mem::take(&mut self.rest).split_at_mut_checked(bytes.len()) {
-            // `copy_from_slice` has panic code that stays in an image which is built for size.
-            place.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+    pub(crate) fn put<const N: usize>(&mut self, field: [u8; N]) {
+        if let Some((place, rest)) = core::mem::take(&mut self.rest).split_first_chunk_mut() {
+            *place = field;
             self.rest = rest;
         }
+    }
+
+    /// A field of which only some bytes are given. The others stay as they are.
+    pub(crate) fn begin(self, field: &[u8]) {
+        // `copy_from_slice` has panic code that stays in an image which is built for size.
+        self.rest.iter_mut().zip(field).for_each(|(place, byte)| *place = *byte);
     }
 }
 

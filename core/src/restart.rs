@@ -12,7 +12,7 @@ use embedded_time::Clock;
 use crate::clock::{ClockError, Now, RESTART_MS, TickRate, Timeline};
 use crate::device::{Config, Device, Resync};
 use crate::persistence::{LoadError, Persistence};
-use crate::record::{DEVICE_RECORD_LENGTH, DeviceRecord, ROOM_RECORD_LENGTH, RoomRecord};
+use crate::record::{DEVICE_RECORD_LENGTH, DeviceRecord, ROOM_RECORD_LENGTH, RecordError, RoomRecord};
 use crate::room::BlockReason;
 use crate::rooms::{RoomPlace, Rooms, first_slots};
 use crate::sealed::{Binding, SealedUsage, Stamp, nothing_sealed};
@@ -106,12 +106,12 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
             return Err(OpenError::BufferTooShort); // every session would look damaged
         }
         let mut bytes = [0; DEVICE_RECORD_LENGTH];
-        let stored = load(&mut persistence, Item::Device, &mut bytes)?;
-        let record = stored.map(|stored| stored.and_then(|bytes| Ok(DeviceRecord::from_bytes(bytes)?)));
-        let known = match record {
-            Some(Ok(record)) => Some(record),
-            Some(Err(_)) | None => None,
-        };
+        let (known, damaged) =
+            match load(&mut persistence, Item::Device, &mut bytes, DeviceRecord::from_bytes)? {
+                Loaded::Sound(record) => (Some(record), false),
+                Loaded::Damaged => (None, true),
+                Loaded::Nothing => (None, false),
+            };
         let mut timeline = Timeline::after_restart(known.map_or(0, |record| record.epoch));
         let now = read(&mut timeline)?;
         let stamp = persistence.stamp(); // after the clock, so that no time is missing between the two (B3)
@@ -125,7 +125,7 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
             rooms: Rooms::new(places),
             persistence,
         };
-        device.come_back(matches!(record, Some(Err(_))), now, stamp)?;
+        device.come_back(damaged, now, stamp)?;
         Ok(device)
     }
 
@@ -153,52 +153,37 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
             self.take_in_surplus()?;
         }
         self.save()?;
-        for slot in self.rooms.slots() {
-            if let Some(mut place) = self.rooms.place(slot) {
-                place.save(&mut self.persistence)?; // an age that is unknown stays unknown
-            }
-        }
-        Ok(())
+        Ok(self.save_rooms()?) // an age that is unknown stays unknown
     }
 
     fn load_rooms(&mut self, findings: &mut Findings) -> Result<(), OpenError> {
-        let capacity = self.rooms.capacity();
-        for slot in self.rooms.slots() {
+        for slot in first_slots(self.rooms.capacity().max(self.stored_places())) {
             if let Some(room) = self.rooms.get_mut(slot) {
                 room.set_sessions_made(0);
             }
-        }
-        for slot in first_slots(capacity.max(self.stored_places())) {
             let mut bytes = [0; ROOM_RECORD_LENGTH];
             let record = match load_room(&mut self.persistence, slot, &mut bytes)? {
-                None => continue,
-                Some(Ok(record)) => record,
-                Some(Err(_)) => {
+                Loaded::Nothing => continue,
+                Loaded::Sound(record) => record,
+                Loaded::Damaged => {
                     findings.damaged = true;
                     continue;
                 }
             };
             findings.anything = true;
-            findings.rooms = findings.rooms.saturating_add(u32::from(record.room.is_some()));
-            if self.stored.is_some() && usize::from(slot) >= self.stored_places() && record.room.is_some() {
-                findings.damaged = true; // B5: the table had no such place
-                continue;
-            }
-            if usize::from(slot) >= capacity {
-                findings.surplus |= record.room.is_some();
-                continue;
-            }
-            if let Some(stored) = &record.room
-                && self.rooms.insert_at(slot, stored.id).is_none()
-            {
-                (findings.damaged, findings.repeated) = (true, true);
-                continue;
-            }
             if let Some(room) = self.rooms.get_mut(slot) {
                 room.set_sessions_made(record.sessions_made);
-                if let Some(stored) = &record.room {
-                    room.restore(stored, &self.config.limits);
-                }
+            }
+            let Some(stored) = &record.room else { continue };
+            findings.rooms = findings.rooms.saturating_add(1);
+            if self.stored.is_some() && usize::from(slot) >= self.stored_places() {
+                findings.damaged = true; // B5: the table had no such place
+            } else if usize::from(slot) >= self.rooms.capacity() {
+                findings.surplus = true;
+            } else if self.rooms.insert_at(slot, stored.id).is_none() {
+                (findings.damaged, findings.repeated) = (true, true);
+            } else if let Some(room) = self.rooms.get_mut(slot) {
+                room.restore(stored, &self.config.limits);
             }
         }
         if findings.repeated { self.remove_repeated() } else { Ok(()) }
@@ -209,7 +194,7 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
         let places = if self.stored.is_some() { self.stored_places() } else { self.rooms.capacity() };
         for slot in self.rooms.slots().take(places) {
             let mut bytes = [0; ROOM_RECORD_LENGTH];
-            if let Some(Ok(RoomRecord { room: Some(stored), .. })) =
+            if let Loaded::Sound(RoomRecord { room: Some(stored), .. }) =
                 load_room(&mut self.persistence, slot, &mut bytes)?
                 && self.rooms.find(stored.id).is_some_and(|first| first != slot)
             {
@@ -258,7 +243,7 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
         };
         let mut bytes = [0; ROOM_RECORD_LENGTH];
         let record = load_room(&mut self.persistence, slot, &mut bytes).map_err(LoadError::Store)?;
-        let Some(Ok(RoomRecord { room: Some(stored), sessions_made })) = record else {
+        let Loaded::Sound(RoomRecord { room: Some(stored), sessions_made }) = record else {
             return Err(LoadError::Damaged); // it was read a moment ago
         };
         if header.number == 0 || header.generation < self.generation {
@@ -286,7 +271,7 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
             room.set_unsaved(known && age_ms.is_none()); // B3: it stays unknown
         }
         if let Some(place) = self.rooms.place(slot) {
-            *place.created = usage.created.into();
+            place.row.created = usage.created.into();
         }
         Ok(Found::Nothing)
     }
@@ -301,8 +286,7 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
         }
         let latest = self.latest_generation()?.unwrap_or_default().max(self.generation);
         self.generation = latest.saturating_add(1);
-        let places = self.stored_places().max(self.rooms.capacity());
-        Ok(self.save_with_places(places)?)
+        Ok(self.save_with_all_places()?)
     }
 
     /// B5, B6: what is damaged is written over only when it is stored that it was.
@@ -318,8 +302,8 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
             }
             let mut bytes = [0; ROOM_RECORD_LENGTH];
             match load_room(&mut self.persistence, slot, &mut bytes)? {
-                None | Some(Ok(RoomRecord { room: None, .. })) => {}
-                Some(_) => self.store_free_place(slot, 0)?,
+                Loaded::Nothing | Loaded::Sound(RoomRecord { room: None, .. }) => {}
+                Loaded::Sound(_) | Loaded::Damaged => self.store_free_place(slot, 0)?,
             }
         }
         Ok(self.save()?)
@@ -345,23 +329,23 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
         let capacity = self.rooms.capacity();
         for slot in first_slots(self.stored_places()).skip(capacity) {
             let mut bytes = [0; ROOM_RECORD_LENGTH];
-            let Some(Ok(RoomRecord { room: Some(stored), sessions_made })) =
+            let Loaded::Sound(RoomRecord { room: Some(stored), sessions_made }) =
                 load_room(&mut self.persistence, slot, &mut bytes)?
             else {
                 continue;
             };
-            let known = self.rooms.find(stored.id).is_some(); // by a cut right here, the last time
-            match self.rooms.find_or_insert(stored.id).and_then(|slot| self.rooms.place(slot)) {
-                Some(mut place) if !known => {
-                    place.room.restore(&stored, &self.config.limits);
-                    place.room.set_unsaved(true);
-                    place.save(&mut self.persistence)?;
-                }
-                Some(_) => {}
-                None => {
-                    self.incomplete = Some(BlockReason::Capacity); // K2
-                    let places = self.stored_places();
-                    self.save_with_places(places)?;
+            // It is in the table already if there was a cut right here, the last time.
+            if self.rooms.find(stored.id).is_none() {
+                match self.rooms.find_or_insert(stored.id).and_then(|slot| self.rooms.place(slot)) {
+                    Some(mut place) => {
+                        place.row.room.restore(&stored, &self.config.limits);
+                        place.row.room.set_unsaved(true);
+                        place.save(&mut self.persistence)?;
+                    }
+                    None => {
+                        self.incomplete = Some(BlockReason::Capacity); // K2
+                        self.save_with_all_places()?;
+                    }
                 }
             }
             self.store_free_place(slot, sessions_made.saturating_add(1))?;
@@ -370,9 +354,10 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
     }
 
     /// Stores the device's record while there may be more places in the store than in the table.
-    fn save_with_places(&mut self, places: usize) -> Result<(), StoreError> {
-        let places = u32::try_from(places).unwrap_or(u32::MAX);
-        self.save_record(DeviceRecord { places, ..self.record() })
+    fn save_with_all_places(&mut self) -> Result<(), StoreError> {
+        let record = self.record();
+        let places = record.places.max(self.stored.map_or(0, |stored| stored.places));
+        self.save_record(DeviceRecord { places, ..record })
     }
 }
 
@@ -409,16 +394,28 @@ fn age_after_restart(usage: &SealedUsage, now: Stamp) -> Option<u64> {
     (age_ms <= RESTART_MS).then_some(age_ms)
 }
 
+/// What there is of an item in the store.
+enum Loaded<R> {
+    Nothing,
+    /// It does not check out (B5).
+    Damaged,
+    Sound(R),
+}
+
 /// Loads an item; that it is damaged is not an error of the store.
-fn load<'b, S, P: Persistence<S>>(
+fn load<'b, S, P: Persistence<S>, R>(
     persistence: &mut P,
     item: Item,
     buffer: &'b mut [u8],
-) -> Result<Option<Result<&'b [u8], LoadError>>, StoreError> {
+    read: impl FnOnce(&'b [u8]) -> Result<R, RecordError>,
+) -> Result<Loaded<R>, StoreError> {
     match persistence.load(item, buffer) {
-        Ok(None) => Ok(None),
-        Ok(Some(length)) => Ok(Some(buffer.get(..length).ok_or(LoadError::Damaged))),
-        Err(StoreError::Damaged) => Ok(Some(Err(LoadError::Damaged))),
+        Ok(None) => Ok(Loaded::Nothing),
+        Ok(Some(length)) => match buffer.get(..length).map(read) {
+            Some(Ok(record)) => Ok(Loaded::Sound(record)),
+            Some(Err(_)) | None => Ok(Loaded::Damaged),
+        },
+        Err(StoreError::Damaged) => Ok(Loaded::Damaged),
         Err(error) => Err(error),
     }
 }
@@ -428,7 +425,6 @@ fn load_room<'b, S, P: Persistence<S>>(
     persistence: &mut P,
     slot: u16,
     buffer: &'b mut [u8; ROOM_RECORD_LENGTH],
-) -> Result<Option<Result<RoomRecord<'b>, LoadError>>, StoreError> {
-    let loaded = load(persistence, Item::Room(slot), buffer)?;
-    Ok(loaded.map(|loaded| Ok(RoomRecord::from_bytes(loaded?, slot)?)))
+) -> Result<Loaded<RoomRecord<'b>>, StoreError> {
+    load(persistence, Item::Room(slot), buffer, |bytes| RoomRecord::from_bytes(bytes, slot))
 }

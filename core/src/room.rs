@@ -119,15 +119,15 @@ impl Effect {
     }
 
     fn between(before: &Settings, after: &Settings) -> Self {
-        use core::cmp::Ordering::{Equal, Greater, Less};
-        match (
-            after.rotation_period_msgs.cmp(&before.rotation_period_msgs),
-            after.rotation_period_ms.cmp(&before.rotation_period_ms),
-        ) {
-            (Equal, Equal) => Effect::Unchanged,
-            (Less, Less | Equal) | (Equal, Less) => Effect::Tightened,
-            (Greater, Greater | Equal) | (Equal, Greater) => Effect::Loosened,
-            (Less, Greater) | (Greater, Less) => Effect::Changed,
+        let lower = after.rotation_period_msgs < before.rotation_period_msgs
+            || after.rotation_period_ms < before.rotation_period_ms;
+        let higher = after.rotation_period_msgs > before.rotation_period_msgs
+            || after.rotation_period_ms > before.rotation_period_ms;
+        match (lower, higher) {
+            (false, false) => Effect::Unchanged,
+            (true, false) => Effect::Tightened,
+            (false, true) => Effect::Loosened,
+            (true, true) => Effect::Changed,
         }
     }
 }
@@ -439,11 +439,11 @@ impl<S> Room<S> {
             (Reading::Usable(new, _), Ok(current)) if !self.reset => {
                 let next = policy.change(current, *new); // S3
                 self.in_force = Ok(next);
-                match policy {
-                    ChangePolicy::Freeze if Effect::between(&current, new) != Effect::Unchanged => {
-                        Effect::Rejected
-                    }
-                    _ => Effect::between(&current, &next),
+                let frozen = policy == ChangePolicy::Freeze;
+                match Effect::between(&current, if frozen { new } else { &next }) {
+                    Effect::Unchanged => Effect::Unchanged,
+                    _ if frozen => Effect::Rejected,
+                    effect => effect,
                 }
             }
             (Reading::Usable(new, _), _) => {

@@ -50,10 +50,10 @@ impl core::error::Error for RoomIdTooLong {}
 
 /// A place for one encrypted room. A table is a slice of them; it holds secrets once it is used, sessions of type `S`.
 pub struct RoomPlace<S> {
-    id: heapless::String<MAX_ROOM_ID_LENGTH, u8>,
-    room: Room<S>,
+    pub(crate) id: heapless::String<MAX_ROOM_ID_LENGTH, u8>,
+    pub(crate) room: Room<S>,
     /// When its session was made, for a restart alone.
-    created: CreationStamp,
+    pub(crate) created: CreationStamp,
     /// Not of this place: the table's index has one entry in each place.
     entry: u16,
 }
@@ -63,6 +63,14 @@ impl<S> RoomPlace<S> {
     #[must_use]
     pub const fn new() -> Self {
         RoomPlace { id: heapless::String::new(), room: Room::new(), created: CreationStamp::NONE, entry: 0 }
+    }
+
+    pub(crate) fn id_and_room(&mut self) -> (RoomId<'_>, &mut Room<S>) {
+        (RoomId(self.id.as_str()), &mut self.room)
+    }
+
+    pub(crate) fn id(&self) -> RoomId<'_> {
+        RoomId(self.id.as_str())
     }
 }
 
@@ -146,11 +154,11 @@ impl<'a, S> Rooms<'a, S> {
 
     /// The room at a slot with what is stored of it, for as long as the table itself is borrowed.
     pub(crate) fn into_place(self, slot: u16) -> Option<Place<'a, S>> {
-        let RoomPlace { id, room, created, .. } = self.places.get_mut(usize::from(slot))?;
-        Some(Place { slot, id: RoomId(id.as_str()), room, created })
+        Some(Place { slot, row: self.places.get_mut(usize::from(slot))? })
     }
 
     /// The same, for a shorter time.
+    #[inline(never)] // as `search`
     pub(crate) fn place(&mut self, slot: u16) -> Option<Place<'_, S>> {
         self.reborrow().into_place(slot)
     }
@@ -176,7 +184,7 @@ impl<'a, S> Rooms<'a, S> {
     }
 
     pub(crate) fn room_id(&self, slot: u16) -> Option<RoomId<'_>> {
-        Some(RoomId(self.at(slot)?.id.as_str()))
+        Some(self.at(slot)?.id())
     }
 
     /// The slot of a room, which takes a free one if it has none; `None` when none is free (K2).
@@ -194,19 +202,17 @@ impl<'a, S> Rooms<'a, S> {
     /// table already.
     pub(crate) fn insert_at(&mut self, slot: u16, id: RoomId<'_>) -> Option<()> {
         let position = self.search(id).err()?;
-        // The free slots are in no order: that one comes to the front of them.
-        let free = self.places.get_mut(self.used..)?;
-        let found = free.iter().position(|place| place.entry == slot)?;
-        let (first, rest) = free.split_first_mut()?;
-        if let Some(place) = found.checked_sub(1).and_then(|found| rest.get_mut(found)) {
-            core::mem::swap(&mut first.entry, &mut place.entry);
-        }
+        // The free slots are in no order: the first of them goes where that one was.
+        let first = self.entry(self.used)?;
+        self.places.get_mut(self.used..)?.iter_mut().find(|place| place.entry == slot)?.entry = first;
         self.take(slot, position, id)
     }
 
     /// Gives the first free slot to a room, whose position in the index is known.
     fn take(&mut self, slot: u16, position: usize, id: RoomId<'_>) -> Option<()> {
-        self.places.get_mut(usize::from(slot))?.id = heapless::String::try_from(id.0).ok()?;
+        let place = self.places.get_mut(usize::from(slot))?;
+        place.id.clear();
+        place.id.push_str(id.0).ok()?;
         // The free slot behind the used ones goes to its sorted place; those behind that move up by one.
         let mut moving = slot;
         for place in self.places.get_mut(position..=self.used)? {

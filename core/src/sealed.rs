@@ -72,10 +72,10 @@ impl Binding<'_> {
     fn header(&self) -> [u8; HEADER_LENGTH] {
         let mut header = [0; HEADER_LENGTH];
         let mut writer = Writer::new(&mut header);
-        writer.put(&[VERSION, KIND]);
-        writer.put(&self.place.to_le_bytes());
-        writer.put(&self.number.to_le_bytes());
-        writer.put(&self.generation.to_le_bytes());
+        writer.put([VERSION, KIND]);
+        writer.put(self.place.to_le_bytes());
+        writer.put(self.number.to_le_bytes());
+        writer.put(self.generation.to_le_bytes());
         header
     }
 
@@ -83,8 +83,8 @@ impl Binding<'_> {
     fn associated_data<'b>(&self, buffer: &'b mut [u8; HEADER_LENGTH + MAX_ROOM_ID_LENGTH]) -> &'b [u8] {
         let id = self.room_id.as_str().as_bytes();
         let mut writer = Writer::new(buffer);
-        writer.put(&self.header());
-        writer.put(id);
+        writer.put(self.header());
+        writer.begin(id);
         buffer.get(..HEADER_LENGTH.saturating_add(id.len())).unwrap_or_default()
     }
 }
@@ -130,17 +130,17 @@ fn seal_parts<S: StorableSession, G: TryCryptoRng>(
     random.try_fill_bytes(&mut nonce).ok()?;
     let (open, rest) = buffer.split_at_mut_checked(HEADER_LENGTH + NONCE_LENGTH)?;
     let mut writer = Writer::new(open);
-    writer.put(&binding.header());
-    writer.put(&nonce);
+    writer.put(binding.header());
+    writer.put(nonce);
 
     let (head, secret) = rest.split_at_mut_checked(USAGE_LENGTH)?;
     let mut writer = Writer::new(head);
-    writer.put(&usage.mark.to_le_bytes());
-    writer.put(&usage.epoch.to_le_bytes());
-    writer.put(&usage.age_ms.to_le_bytes());
-    writer.put(&usage.created.ms.to_le_bytes());
-    writer.put(&usage.created.setting.to_le_bytes());
-    writer.put(&[u8::from(usage.shared_history)]);
+    writer.put(usage.mark.to_le_bytes());
+    writer.put(usage.epoch.to_le_bytes());
+    writer.put(usage.age_ms.to_le_bytes());
+    writer.put(usage.created.ms.to_le_bytes());
+    writer.put(usage.created.setting.to_le_bytes());
+    writer.put([u8::from(usage.shared_history)]);
     let room_for_secret = secret.len().checked_sub(TAG_LENGTH + CHECKSUM_LENGTH)?;
     let secret_length =
         session.write_secret(message_index, key.as_bytes(), secret.get_mut(..room_for_secret)?)?;
@@ -192,8 +192,8 @@ impl SealedHeader {
 pub(crate) fn nothing_sealed(place: u16) -> [u8; HEADER_LENGTH + CHECKSUM_LENGTH] {
     let mut bytes = [0; HEADER_LENGTH + CHECKSUM_LENGTH];
     let mut writer = Writer::new(&mut bytes);
-    writer.put(&[VERSION, KIND]);
-    writer.put(&place.to_le_bytes());
+    writer.put([VERSION, KIND]);
+    writer.put(place.to_le_bytes());
     record::put_checksum(&mut bytes);
     bytes
 }
