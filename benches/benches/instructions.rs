@@ -87,6 +87,8 @@ fn settings(content: &'static [u8], limits: &'static Limits) -> Reading {
 #[bench::parse_hostile__escapes__65536(kept(Hostile::Escapes.content(65_536)), limits())]
 #[bench::parse_hostile__multibyte__4096(kept(Hostile::Multibyte.content(4_096)), limits())]
 #[bench::parse_hostile__multibyte__65536(kept(Hostile::Multibyte.content(65_536)), limits())]
+#[bench::parse_hostile__multibyte_alternating__4096(kept(Hostile::MultibyteAlternating.content(4_096)), limits())]
+#[bench::parse_hostile__multibyte_alternating__65536(kept(Hostile::MultibyteAlternating.content(65_536)), limits())]
 #[bench::parse_hostile__digits__4096(kept(Hostile::Digits.content(4_096)), limits())]
 #[bench::parse_hostile__digits__65536(kept(Hostile::Digits.content(65_536)), limits())]
 #[bench::parse_hostile__empty_keys__4096(kept(Hostile::EmptyKeys.content(4_096)), limits())]

@@ -15,8 +15,10 @@ pub enum Hostile {
     String,
     /// One string of nothing but escapes.
     Escapes,
-    /// One string with every other character beyond ASCII: of such that follow each other a reader can check many at once.
+    /// One string of characters beyond ASCII, which a reader can check all at once.
     Multibyte,
+    /// One string with every other character beyond ASCII, which a reader has to check one by one.
+    MultibyteAlternating,
     /// One integer.
     Digits,
     /// The shortest keys that there are.
@@ -29,11 +31,12 @@ pub enum Hostile {
 
 impl Hostile {
     /// All kinds.
-    pub const ALL: [Hostile; 8] = [
+    pub const ALL: [Hostile; 9] = [
         Hostile::Depth,
         Hostile::String,
         Hostile::Escapes,
         Hostile::Multibyte,
+        Hostile::MultibyteAlternating,
         Hostile::Digits,
         Hostile::EmptyKeys,
         Hostile::EscapedKeys,
@@ -48,6 +51,7 @@ impl Hostile {
             Hostile::String => "string",
             Hostile::Escapes => "escapes",
             Hostile::Multibyte => "multibyte",
+            Hostile::MultibyteAlternating => "multibyte_alternating",
             Hostile::Digits => "digits",
             Hostile::EmptyKeys => "empty_keys",
             Hostile::EscapedKeys => "escaped_keys",
@@ -64,7 +68,8 @@ impl Hostile {
             Hostile::Depth => return format!("{BEGIN}{}}}", nested(rest)).into_bytes(),
             Hostile::String => (r#","a":""#, "x", r#"""#),
             Hostile::Escapes => (r#","a":""#, r"\n", r#"""#),
-            Hostile::Multibyte => (r#","a":""#, "éa", r#"""#),
+            Hostile::Multibyte => (r#","a":""#, "é", r#"""#),
+            Hostile::MultibyteAlternating => (r#","a":""#, "éa", r#"""#),
             Hostile::Digits => (r#","rotation_period_ms":"#, "9", ""),
             Hostile::EmptyKeys => ("", r#","":0"#, ""),
             Hostile::EscapedKeys => ("", r#","\n":0"#, ""),

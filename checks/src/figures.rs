@@ -293,7 +293,7 @@ const AIMS: [Aim; 10] = [
         levels: &OPT_LEVELS,
     },
     Aim {
-        what: "the same, without looking its room up",
+        what: "the same less `lookup/1`, the looking up of its room",
         at_most: 120,
         figure: "instructions decide/nothing_due",
         without: Some("instructions lookup/1"),

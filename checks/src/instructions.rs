@@ -14,7 +14,8 @@ use crate::{figures, workspace};
 const FOLDER: &str = "benches/expected";
 
 /// A count that grows by more than this many percent has to be committed. They are the same on each machine with one compiler and in
-/// each folder, but for a dozen instructions in ten thousand: how the copied memory lies depends on the lengths of paths.
+/// each folder, but for a dozen instructions in ten thousand, since how the copied memory lies depends on the lengths of paths; what
+/// encrypts asks the processor what it can.
 const TOLERANCE_PERCENT: u64 = 2;
 
 /// Figures by name, such as `parse_settings/pawl`.

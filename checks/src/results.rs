@@ -83,7 +83,13 @@ fn measure(keep: bool) -> Result<Measured, String> {
         steps.next("building what is timed in other layouts");
         layouts::build()?
     };
+    let something_is_missing = PARTS.iter().any(|part| !kept(part).exists());
     let machine = steps.part(machine, "looking at the machine", Machine::look)?.measured;
+    if something_is_missing && !machine.has_the_programs_of(&Machine::look()?) {
+        return Err("the compiler, valgrind or a crate is another than when the first part was measured: measure all of it, \
+                    without --measured"
+            .to_owned());
+    }
     let simulations = steps.part(simulated, "simulating", Simulated::measure)?;
     let counts = steps.part(instructions, "counting instructions", || {
         instructions::count(&["instructions", "instructions_of_peers"], FEATURES)

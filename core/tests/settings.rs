@@ -1003,40 +1003,34 @@ fn an_error_is_found_where_it_stands() {
 // P1
 #[test]
 fn out_of_turn_after_an_error_and_after_the_end_the_reader_reads_nothing() {
-    let mut value = Value::Null;
-    let nothing = |mut reader: ObjectReader<'_>| {
-        let offset = reader.offset();
-        for _ in 0..2 {
+    type Steps = fn(&mut ObjectReader<'_>);
+    let no_value: Steps = |reader| assert_eq!(reader.read_value(&mut Value::Null), Err(JsonError::Syntax));
+    let no_key: Steps = |reader| assert_eq!(reader.next_key().unwrap_err(), JsonError::Syntax);
+    let before: [(&str, Steps); 7] = [
+        ("{}", no_value),
+        (r#"{"a":}"#, |reader| {
+            assert!(reader.next_key().unwrap().is_some());
             assert_eq!(reader.next_key().unwrap_err(), JsonError::Syntax);
+        }),
+        (r#"{"a":1 2}"#, |reader| {
+            assert!(reader.next_key().unwrap().is_some());
+            assert_eq!(reader.read_value(&mut Value::Null), Ok(5..6));
             assert_eq!(reader.read_value(&mut Value::Null), Err(JsonError::Syntax));
-            assert_eq!(reader.offset(), offset);
+        }),
+        (r#"{"a" 1}"#, no_key),
+        (r#"{"a" ,"b":1}"#, no_key),
+        ("[]", |reader| assert_eq!(reader.next_key().unwrap_err(), JsonError::NotAnObject)),
+        ("{}", |reader| assert!(reader.next_key().unwrap().is_none())),
+    ];
+    for (content, before) in before {
+        for turns in [[no_key, no_value, no_key], [no_value, no_key, no_value]] {
+            let mut reader = ObjectReader::new(content.as_bytes());
+            before(&mut reader);
+            let offset = reader.offset();
+            for nothing in turns {
+                nothing(&mut reader);
+                assert_eq!(reader.offset(), offset, "{content}");
+            }
         }
-    };
-
-    let mut reader = ObjectReader::new(b"{}");
-    assert_eq!(reader.read_value(&mut value), Err(JsonError::Syntax));
-    nothing(reader);
-
-    let mut reader = ObjectReader::new(br#"{"a":}"#);
-    assert!(reader.next_key().unwrap().is_some());
-    assert_eq!(reader.next_key().unwrap_err(), JsonError::Syntax);
-    nothing(reader);
-
-    let mut reader = ObjectReader::new(br#"{"a":1 2}"#);
-    assert!(reader.next_key().unwrap().is_some());
-    assert_eq!(reader.read_value(&mut value), Ok(5..6));
-    assert_eq!(reader.read_value(&mut value), Err(JsonError::Syntax));
-    nothing(reader);
-
-    let mut reader = ObjectReader::new(br#"{"a" ,"b":1}"#);
-    assert_eq!(reader.next_key().unwrap_err(), JsonError::Syntax);
-    nothing(reader);
-
-    let mut reader = ObjectReader::new(b"[]");
-    assert_eq!(reader.next_key().unwrap_err(), JsonError::NotAnObject);
-    nothing(reader);
-
-    let mut reader = ObjectReader::new(b"{}");
-    assert!(reader.next_key().unwrap().is_none());
-    nothing(reader);
+    }
 }

@@ -34,9 +34,11 @@ const fn hostile(
 }
 
 /// All kinds.
-pub(crate) const HOSTILE: [Hostile; 9] = [
+pub(crate) const HOSTILE: [Hostile; 11] = [
     Hostile { read_to_the_end: false, ..hostile("depth", br#"{"a":"#, b"[", b"") },
     hostile("nested-and-closed", br#"{"a":["#, b"[[[[[[[[{\"a\":[{}]}]]]]]]]],", b"0]}"),
+    hostile("nested-escapes", br#"{"a":["#, br#""\u00e9","#, b"0]}"),
+    hostile("nested-multibyte", br#"{"a":["#, "\"éa\",".as_bytes(), b"0]}"),
     hostile("string", br#"{"a":""#, b"x", br#""}"#),
     hostile("escapes", br#"{"a":""#, br"\u00e9", br#""}"#),
     hostile("multibyte", br#"{"a":""#, "é".as_bytes(), br#""}"#),

@@ -124,6 +124,11 @@ impl Machine {
             versions: versions(&workspace::read(&workspace::root().join("Cargo.lock"))?)?,
         })
     }
+
+    /// Whether what is measured is built and counted by the same programs on both.
+    pub(super) fn has_the_programs_of(&self, other: &Machine) -> bool {
+        (&self.rustc, &self.valgrind, &self.versions) == (&other.rustc, &other.valgrind, &other.versions)
+    }
 }
 
 /// The one line that a program says.
