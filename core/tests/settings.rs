@@ -467,6 +467,13 @@ fn a_known_key_in_two_spellings_is_a_duplicate() {
 }
 
 #[test]
+fn what_is_wrong_with_a_value_comes_before_what_is_wrong_with_its_key() {
+    // P1, P4: the content is malformed for both; logs name the first in this order
+    assert_not_json(r#"{"algorithm":"m.megolm.v1.aes-sha2","algorithm":x}"#);
+    assert_not_json(r#"{"algorithm":"m.megolm.v1.aes-sha2","algorithm":["#);
+}
+
+#[test]
 fn both_names_of_state_events_together_are_no_duplicate() {
     // P4, P7
     assert!(
