@@ -84,6 +84,7 @@ impl Bench {
         let mut command = Command::new(env!("CARGO"));
         command.args(["build", "--quiet", "--locked", "--profile", "test", "-p", "pawl-sim-host"]);
         command.args(["--bin", "pawl-sim"]).current_dir(&self.copy).env("CARGO_TARGET_DIR", &self.build);
+        command.env("CARGO_PROFILE_TEST_DEBUG", "0"); // as the planted mistakes
         let output = command.output().map_err(|error| format!("cannot run cargo: {error}"))?;
         if !output.status.success() {
             return Err(format!("it does not compile:\n{}", text(&output.stderr)));
