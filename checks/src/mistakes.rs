@@ -11,7 +11,6 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::citations::{self, cites};
 use crate::workspace;
@@ -204,11 +203,7 @@ impl Lane {
         if !output.status.success() {
             return Err(format!("it does not compile:\n{}", String::from_utf8_lossy(&output.stderr)));
         }
-        String::from_utf8_lossy(&output.stdout)
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .find(|message| message["target"]["name"] == test && message["profile"]["test"] == true)
-            .and_then(|message| message["executable"].as_str().map(PathBuf::from))
+        workspace::executable(&String::from_utf8_lossy(&output.stdout), test)
             .ok_or_else(|| format!("cargo built {test}, but does not say where"))
     }
 

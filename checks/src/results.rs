@@ -68,7 +68,15 @@ fn measure(keep: bool) -> Result<Measured, String> {
             remove(fs::remove_file(kept(part)))?;
         }
     }
-    if PARTS.iter().any(|part| !kept(part).exists()) {
+    let [machine, simulated, instructions, times] = PARTS;
+    let something_is_missing = PARTS.iter().any(|part| !kept(part).exists());
+    let machine = steps.part(machine, "looking at the machine", Machine::look)?.measured;
+    if something_is_missing {
+        if !machine.has_the_programs_of(&Machine::look()?) {
+            return Err("the compiler, valgrind or a crate is another than when the first part was measured: measure all of it, \
+                        without --measured"
+                .to_owned());
+        }
         // Everything is built before anything is measured.
         steps.next("building the benchmarks and the peers, which takes minutes the first time");
         cargo(&["bench", "--locked", "-p", "pawl-benches", "--features", FEATURES, "--no-run"])?;
@@ -76,20 +84,12 @@ fn measure(keep: bool) -> Result<Measured, String> {
         cargo(&["build", "--locked", "--release", "-p", "pawl-sim-host"])?;
         cargo(&["build", "--locked", "-p", "pawl-checks", "--bin", "peak-memory"])?;
     }
-    let [machine, simulated, instructions, times] = PARTS;
     let layouts = if kept(times).exists() {
         Vec::new()
     } else {
         steps.next("building what is timed in other layouts");
         layouts::build()?
     };
-    let something_is_missing = PARTS.iter().any(|part| !kept(part).exists());
-    let machine = steps.part(machine, "looking at the machine", Machine::look)?.measured;
-    if something_is_missing && !machine.has_the_programs_of(&Machine::look()?) {
-        return Err("the compiler, valgrind or a crate is another than when the first part was measured: measure all of it, \
-                    without --measured"
-            .to_owned());
-    }
     let simulations = steps.part(simulated, "simulating", Simulated::measure)?;
     let counts = steps.part(instructions, "counting instructions", || {
         instructions::count(&["instructions", "instructions_of_peers"], FEATURES)

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
 /// The workspace's root.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
@@ -41,6 +43,15 @@ pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<(), String> 
     if fs::read(path).is_ok_and(|old| old == bytes) { Ok(()) } else { write(path, bytes) }
 }
 
+/// Where cargo says in its messages, a JSON value a line, that it has put the program of a target.
+pub(crate) fn executable(messages: &str, target: &str) -> Option<PathBuf> {
+    messages.lines().find_map(|line| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        let executable = message["executable"].as_str()?;
+        (message["target"]["name"] == target).then(|| PathBuf::from(executable))
+    })
+}
+
 /// A check's folder for what it makes.
 pub(crate) fn scratch(check: &str) -> PathBuf {
     root().join("target").join(check)
@@ -57,4 +68,20 @@ pub(crate) fn copy_to(copy: &Path) -> Result<(), String> {
         write_if_changed(&copy.join(&name), &bytes)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Path, executable};
+
+    #[test]
+    fn a_target_s_program_is_the_one_that_cargo_names() {
+        let messages = "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"send\"},\"executable\":null}\n\
+                        {\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"pawl-sim\"},\"executable\":\"/target/pawl-sim\"}\n\
+                        {\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"send\"},\"executable\":\"/target/send\"}\n\
+                        {\"reason\":\"build-finished\",\"success\":true}\n";
+        assert_eq!(executable(messages, "send").as_deref(), Some(Path::new("/target/send")));
+        assert_eq!(executable(messages, "record"), None);
+        assert_eq!(executable("", "send"), None);
+    }
 }

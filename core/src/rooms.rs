@@ -50,7 +50,7 @@ impl core::error::Error for RoomIdTooLong {}
 
 /// A place for one encrypted room. A table is a slice of them; it holds secrets once it is used, sessions of type `S`.
 pub struct RoomPlace<S> {
-    pub(crate) id: heapless::String<MAX_ROOM_ID_LENGTH, u8>,
+    id: heapless::String<MAX_ROOM_ID_LENGTH, u8>,
     pub(crate) room: Room<S>,
     /// When its session was made, for a restart alone.
     pub(crate) created: CreationStamp,

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use object::{Object, ObjectSymbol, SymbolKind};
-use serde_json::Value;
 
 use super::FEATURES;
 use crate::{names, workspace};
@@ -54,16 +53,8 @@ fn program(bench: &str, seed: u32) -> Result<PathBuf, String> {
              with which rustc links on x86-64 Linux"
         ));
     }
-    executable(&String::from_utf8_lossy(&output.stdout))
+    workspace::executable(&String::from_utf8_lossy(&output.stdout), bench)
         .ok_or_else(|| format!("cargo does not say where {bench} is"))
-}
-
-/// The one that cargo names in its messages, a JSON value a line.
-fn executable(messages: &str) -> Option<PathBuf> {
-    messages.lines().find_map(|line| {
-        let message: Value = serde_json::from_str(line).ok()?;
-        message["executable"].as_str().map(PathBuf::from)
-    })
 }
 
 /// A function's name and size.
@@ -124,7 +115,7 @@ fn same_code(timed: &[Function], counted: &[Function]) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Path, executable, same_code, same_in_other_orders};
+    use super::{same_code, same_in_other_orders};
 
     #[test]
     fn what_is_counted_is_what_is_timed() {
@@ -136,15 +127,6 @@ mod tests {
             same_code(&[function("pawl_core::read", 16), function("pawl_core::write", 32)], &counted).is_ok()
         );
         assert!(same_code(&[function("pawl_core::write", 32)], &counted).is_err());
-    }
-
-    #[test]
-    fn the_program_is_the_one_that_cargo_names() {
-        let messages = "{\"reason\":\"compiler-artifact\",\"executable\":null}\n\
-                        {\"reason\":\"compiler-artifact\",\"executable\":\"/target/send\"}\n\
-                        {\"reason\":\"build-finished\",\"success\":true}\n";
-        assert_eq!(executable(messages).as_deref(), Some(Path::new("/target/send")));
-        assert_eq!(executable(""), None);
     }
 
     #[test]
