@@ -311,6 +311,9 @@ impl<'a, S, P: Persistence<S>> Device<'a, S, P> {
 
     /// The latest generation of any session that is stored; `None` when none is, not even a damaged one.
     fn latest_generation(&mut self) -> Result<Option<u32>, OpenError> {
+        if !P::SESSIONS {
+            return Ok(None);
+        }
         let mut latest = None;
         for slot in self.rooms.slots() {
             match self.persistence.session_header(slot) {
